@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SHMFS_SHMFS_H
+#define SHMFS_SHMFS_H
+/**
+ * DOC: libshmfs
+ *
+ * POSIX shared memory in C, as two nouns:
+ *
+ * - a *shared-memory object* (<shmfs/object.h>) is named memory that any process of the
+ *   machine can open. It has a name, a size, an owner and permissions, and it lives until
+ *   it is removed or the machine restarts, whoever created it;
+ * - a *mapped region* (<shmfs/region.h>) is a part of an object, or of any other file
+ *   that can be mapped, in the address space of the process. It is there to be used with
+ *   plain loads and stores.
+ *
+ * Who creates an object, and who uses it:
+ *
+ *	struct shmfs_object *object;
+ *	struct shmfs_region *region;
+ *	int r;
+ *
+ *	r = shmfs_object_open("example", SHMFS_OPEN_OR_CREATE, SHMFS_READ_WRITE,
+ *			      SHMFS_PERM_DEFAULT, &object);
+ *	if (r < 0)
+ *		return r;
+ *	r = shmfs_object_reserve(object, 1024);
+ *	if (r >= 0)
+ *		r = shmfs_region_map(object, SHMFS_READ_WRITE, 0, 0, NULL, 0, &region);
+ *	shmfs_object_close(object);	// the region stays
+ *	if (r < 0)
+ *		return r;
+ *	strcpy(shmfs_region_address(region), "seen by all who map the object");
+ *	shmfs_region_unmap(region);
+ *
+ * Build with `cc example.c $(pkg-config --cflags --libs shmfs)`.
+ *
+ * Interoperable
+ *	The objects are those of shm_open(3): what Boost.Interprocess, Python's
+ *	multiprocessing.shared_memory or any other user of shm_open() creates opens here
+ *	by its name, and the other way round. They are also the files of a shmfs mount.
+ *
+ * Errors
+ *	A function that can fail returns a negative errno value, and 0 (or what it says)
+ *	when it succeeded. Where it fails nothing is half done, and what a @ret parameter
+ *	points to is left alone. The errnos that are worth a branch stand at each
+ *	function; others come from the kernel, unchanged. The library never prints, never
+ *	exits, never installs a signal handler, and does not use errno as a result.
+ *
+ * Ownership
+ *	What a function returns through its last parameter belongs to the caller, who
+ *	gives it back with shmfs_object_close() or shmfs_region_unmap(). Both accept NULL
+ *	and return NULL, so that `object = shmfs_object_close(object)` leaves no dangling
+ *	pointer. A region does not need its object: they can be given back in either
+ *	order.
+ *
+ * Threads
+ *	There are no globals. Functions that take a pointer to const may be called by many
+ *	threads at once on the same object or region. The others (giving back and
+ *	shrinking) need it for themselves, as free(3) does. Memory that is shared is not
+ *	locked by being mapped: threads and processes that use it synchronise as they
+ *	always must.
+ *
+ * SIGBUS
+ *	A region lies within its object when it is mapped, always. There are two ways left
+ *	to be killed by a load or a store: somebody truncates the object below the region
+ *	later, which no library can prevent; and memory runs out at a first store, which
+ *	shmfs_object_reserve() does prevent.
+ *
+ * Since: 0.1
+ */
+#include <shmfs/object.h>
+#include <shmfs/region.h>
+
+/*
+ * The version of these headers, for #if. Within one soname (libshmfs.so.0) the library is
+ * compatible with all programs that were built with an older minor version.
+ */
+#define SHMFS_VERSION_MAJOR 0
+#define SHMFS_VERSION_MINOR 1
+#define SHMFS_VERSION_MICRO 0
+
+#endif
