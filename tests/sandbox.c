@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Namespaces are the cleanup here: whatever a test mounts or creates lives in them and goes
- * when its last process goes, also after a crash.
+ * Namespaces are the cleanup here: whatever a test mounts or creates lives in them and
+ * goes when its last process goes, also after a crash.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -59,7 +59,7 @@ void sandbox_enter(void)
 	if (uid != 0)
 		map_root(uid, gid);
 	/* Nothing mounted from here on may travel back. */
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+	if (mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
 		fail(1, "make / private");
 	sandbox_tmpfs("/dev/shm", "mode=1777");
 }

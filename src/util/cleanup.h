@@ -33,7 +33,7 @@ static inline void cleanup_free(void *p)
 }
 
 #define _cleanup_close_ _cleanup_(cleanup_close)
-#define _cleanup_free_	_cleanup_(cleanup_free)
+#define _cleanup_free_  _cleanup_(cleanup_free)
 
 static inline int take_fd(int *fd)
 {
@@ -54,17 +54,17 @@ static inline void *take_any(void *p)
 #define take_ptr(p) ((__typeof__(p))take_any(&(p)))
 
 /* Defines cleanup_<name>(), the cleanup of a `type *` by its destructor @destroy. */
-#define DEFINE_CLEANUP(type, name, destroy)                                                  \
-	static inline void cleanup_##name(type **p)                                          \
-	{                                                                                    \
-		if (*p)                                                                      \
-			destroy(*p);                                                         \
-	}                                                                                    \
+#define DEFINE_CLEANUP(type, name, destroy)         \
+	static inline void cleanup_##name(type **p) \
+	{                                           \
+		if (*p)                             \
+			destroy(*p);                \
+	}                                           \
 	struct swallow_semicolon_##name
 
 /* The result of a system call as a negative errno: -errno on -1, else the value. */
-#define errno_or(value)                                                                      \
-	__extension__({                                                                      \
-		__typeof__(value) errno_or_ = (value);                                       \
-		errno_or_ == -1 ? -errno : errno_or_;                                        \
+#define errno_or(value)                                \
+	__extension__({                                \
+		__typeof__(value) errno_or_ = (value); \
+		errno_or_ == -1 ? -errno : errno_or_;  \
 	})

@@ -33,7 +33,7 @@ static int count(const char *name, void *data)
 	return 0;
 }
 
-static int stop(const char *name, void *data)
+static int stop_at_once(const char *name, void *data)
 {
 	count(name, data);
 	return -ECANCELED;
@@ -64,7 +64,7 @@ static void test_stop(void **state)
 	(void)state;
 	create("a");
 	create("b");
-	assert_int_equal(shmfs_object_list(stop, &n), -ECANCELED);
+	assert_int_equal(shmfs_object_list(stop_at_once, &n), -ECANCELED);
 	assert_int_equal(n, 1);
 	assert_int_equal(shmfs_object_remove("a"), 0);
 	assert_int_equal(shmfs_object_remove("b"), 0);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The thread that does what no request asks for: it tells the kernel which names native
+ * users have taken away, so that neither the kernel nor we remember the dead, and lets go
+ * of handles that have served.
+ */
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+#include <pthread.h>
+
+#include "fs/fs.h"
+
+struct notify {
+	struct fuse_session *session; /* borrowed */
+	struct fs *fs;                /* borrowed */
+	pthread_t thread;
+	int stop; /* an eventfd */
+};
+
+int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs);
+/*
+ * Ends the thread; requests that it waits for are served meanwhile. Where that does not
+ * help the mount on @mountpoint is aborted, if we may.
+ */
+void notify_stop(struct notify *n, const char *mountpoint);

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Each op_* translates its arguments, calls src/fs, and replies exactly once: reply_*()
+ * below are where the sign of an errno flips. A reply that finds its caller gone
+ * (-ENOENT) gives back what the kernel then does not know of.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+
+#include "daemon/ops.h"
+#include "daemon/passthrough.h"
+#include "daemon/waiter.h"
+#include "util/cleanup.h"
+
+static struct ops_context *context_of(fuse_req_t req)
+{
+	return fuse_req_userdata(req);
+}
+
+static struct fs *fs_of(fuse_req_t req)
+{
+	return context_of(req)->fs;
+}
+
+static int read_groups(void *context, size_t n, gid_t *ret)
+{
+	return fuse_req_getgroups(context, (int)n, ret);
+}
+
+static struct caller caller_of(fuse_req_t req)
+{
+	const struct fuse_ctx *c = fuse_req_ctx(req);
+
+	return (struct caller){
+		.uid = c->uid,
+		.gid = c->gid,
+		.pid = c->pid,
+		.groups = read_groups,
+		.context = req,
+	};
+}
+
+static void reply_status(fuse_req_t req, int r)
+{
+	fuse_reply_err(req, r < 0 ? -r : 0);
+}
+
+/* Neither names nor attributes are cached: both timeouts are zero. */
+static struct fuse_entry_param param_of(const struct fs_entry *e)
+{
+	return (struct fuse_entry_param){
+		.ino = e->node,
+		.generation = e->generation,
+		.attr = e->attr,
+	};
+}
+
+static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
+{
+	struct fs *fs = fs_of(req);
+	struct fuse_entry_param param;
+
+	if (r < 0) {
+		reply_status(req, r);
+		return;
+	}
+	param = param_of(e);
+	if (fuse_reply_entry(req, &param) == -ENOENT)
+		fs_forget(fs, e->node, 1);
+}
+
+static void reply_attr(fuse_req_t req, int r, const struct stat *st)
+{
+	if (r < 0)
+		reply_status(req, r);
+	else
+		fuse_reply_attr(req, st, 0);
+}
+
+static void reply_count(fuse_req_t req, ssize_t r)
+{
+	if (r < 0)
+		reply_status(req, (int)r);
+	else
+		fuse_reply_write(req, (size_t)r);
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+	struct ops_context *c = userdata;
+
+	conn->max_read = c->max_read;
+	passthrough_negotiate(conn, c->passthrough);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct caller caller = caller_of(req);
+	struct fs_entry e;
+	int r = parent == FS_ROOT ? fs_lookup(fs_of(req), &caller, name, &e) : -ENOTDIR;
+
+	reply_entry(req, r, &e);
+}
+
+static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups)
+{
+	fs_forget(fs_of(req), node, lookups);
+	fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+	for (size_t i = 0; i < n; i++)
+		fs_forget(fs_of(req), forgets[i].ino, forgets[i].nlookup);
+	fuse_reply_none(req);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct caller caller = caller_of(req);
+	struct stat st;
+
+	(void)fi;
+	reply_attr(req, fs_getattr(fs_of(req), &caller, node, &st), &st);
+}
+
+static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int set,
+		       struct fuse_file_info *fi)
+{
+	struct caller caller = caller_of(req);
+	struct stat st;
+	int r = fs_setattr(fs_of(req), &caller, node, fi ? fi->fh : 0, attr,
+			   (unsigned int)set, &st);
+
+	reply_attr(req, r, &st);
+}
+
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		     dev_t device)
+{
+	struct caller caller = caller_of(req);
+	struct fs_entry e;
+
+	(void)parent;
+	(void)device;
+	reply_entry(req, fs_mknod(fs_of(req), &caller, name, mode, &e), &e);
+}
+
+/* Shared memory knows neither directories nor links. */
+static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
+{
+	(void)parent;
+	(void)name;
+	(void)mode;
+	reply_status(req, -EPERM);
+}
+
+static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	(void)parent;
+	(void)name;
+	reply_status(req, -ENOTDIR);
+}
+
+static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
+		       const char *name)
+{
+	(void)target;
+	(void)parent;
+	(void)name;
+	reply_status(req, -EPERM);
+}
+
+static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const char *name)
+{
+	(void)node;
+	(void)parent;
+	(void)name;
+	reply_status(req, -EPERM);
+}
+
+static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+	struct caller caller = caller_of(req);
+
+	(void)parent;
+	reply_status(req, fs_unlink(fs_of(req), &caller, name));
+}
+
+static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from,
+		      fuse_ino_t new_parent, const char *to, unsigned int flags)
+{
+	struct caller caller = caller_of(req);
+
+	(void)parent;
+	(void)new_parent;
+	reply_status(req, fs_rename(fs_of(req), &caller, from, to, flags));
+}
+
+static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req);
+	struct fs_open_file file;
+	int r = fs_open(fs, &caller, node, fi->flags, &file);
+
+	if (r < 0)
+		reply_status(req, r);
+	else if (passthrough_reply_open(req, &file) == -ENOENT)
+		fs_release(fs, file.number);
+}
+
+static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		      struct fuse_file_info *fi)
+{
+	struct caller caller = caller_of(req);
+	struct fuse_entry_param param;
+	struct fs *fs = fs_of(req);
+	struct fs_open_file file;
+	struct fs_entry e;
+	int r = fs_create(fs, &caller, name, fi->flags, mode, &e, &file);
+
+	(void)parent;
+	if (r < 0) {
+		reply_status(req, r);
+		return;
+	}
+	param = param_of(&e);
+	if (passthrough_reply_create(req, &param, &file) == -ENOENT) {
+		fs_release(fs, file.number);
+		fs_forget(fs, e.node, 1);
+	}
+}
+
+/* One buffer for each thread that serves, freed with the thread. */
+static pthread_key_t buffer_key;
+static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
+
+struct buffer {
+	size_t size;
+	char data[];
+};
+
+static void make_buffer_key(void)
+{
+	if (pthread_key_create(&buffer_key, free) != 0)
+		abort();
+}
+
+static char *thread_buffer(size_t size)
+{
+	struct buffer *b;
+
+	pthread_once(&buffer_once, make_buffer_key);
+	b = pthread_getspecific(buffer_key);
+	if (b && b->size >= size)
+		return b->data;
+	free(b);
+	b = malloc(sizeof(*b) + size);
+	if (b)
+		b->size = size;
+	pthread_setspecific(buffer_key, b);
+	return b ? b->data : NULL;
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t node, size_t n, off_t offset,
+		    struct fuse_file_info *fi)
+{
+	char *buf = thread_buffer(n);
+	ssize_t r = buf ? fs_read(fs_of(req), fi->fh, buf, n, (uint64_t)offset) : -ENOMEM;
+
+	(void)node;
+	if (r < 0)
+		reply_status(req, (int)r);
+	else
+		fuse_reply_buf(req, buf, (size_t)r);
+}
+
+static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
+		     off_t offset, struct fuse_file_info *fi)
+{
+	bool append = fi->flags & O_APPEND;
+
+	(void)node;
+	reply_count(req, fs_write(fs_of(req), fi->fh, buf, n, (uint64_t)offset, append));
+}
+
+static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	reply_status(req, fs_flush(fs_of(req), fi->fh, fi->lock_owner));
+}
+
+static void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	fs_release(fs_of(req), fi->fh);
+	reply_status(req, 0);
+}
+
+static void op_fsync(fuse_req_t req, fuse_ino_t node, int data_only,
+		     struct fuse_file_info *fi)
+{
+	(void)node;
+	reply_status(req, fs_fsync(fs_of(req), fi->fh, data_only));
+}
+
+static void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset,
+			 off_t length, struct fuse_file_info *fi)
+{
+	(void)node;
+	reply_status(req, fs_fallocate(fs_of(req), fi->fh, mode, (uint64_t)offset,
+				       (uint64_t)length));
+}
+
+static void op_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
+		     struct fuse_file_info *fi)
+{
+	int64_t r = fs_seek(fs_of(req), fi->fh, offset, whence);
+
+	(void)node;
+	if (r < 0)
+		reply_status(req, (int)r);
+	else
+		fuse_reply_lseek(req, r);
+}
+
+static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_offset,
+			       struct fuse_file_info *in_fi, fuse_ino_t out,
+			       off_t out_offset, struct fuse_file_info *out_fi, size_t n,
+			       int flags)
+{
+	(void)in;
+	(void)out;
+	(void)flags;
+	reply_count(req, fs_copy(fs_of(req), in_fi->fh, (uint64_t)in_offset, out_fi->fh,
+				 (uint64_t)out_offset, n));
+}
+
+static void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+		     struct flock *lock)
+{
+	int r = fs_getlk(fs_of(req), fi->fh, fi->lock_owner, lock);
+
+	(void)node;
+	if (r < 0)
+		reply_status(req, r);
+	else
+		fuse_reply_lock(req, lock);
+}
+
+/* Answers a request for a lock, or lets it wait where waiting can help. */
+static void reply_lock(fuse_req_t req, int r, const struct waiter_lock *lock)
+{
+	if (r == -EAGAIN && (lock->sleep || lock->busy.closing)) {
+		waiter_start(req, lock);
+		return;
+	}
+	native_file_unref(lock->busy.file);
+	reply_status(req, r);
+}
+
+static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+		     struct flock *lock, int sleep)
+{
+	struct waiter_lock w = { .fs = fs_of(req), .sleep = sleep, .lock = *lock };
+	int r = fs_setlk(w.fs, fi->fh, fi->lock_owner, lock->l_pid, lock, &w.busy);
+
+	(void)node;
+	reply_lock(req, r, &w);
+}
+
+static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+		     int operation)
+{
+	struct waiter_lock w = {
+		.fs = fs_of(req),
+		.sleep = !(operation & LOCK_NB),
+		.operation = operation & ~LOCK_NB,
+	};
+	int r = fs_flock(w.fs, fi->fh, operation, &w.busy);
+
+	(void)node;
+	reply_lock(req, r, &w);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req);
+	int r = node == FS_ROOT ? fs_opendir(fs, &caller, &fi->fh) : -ENOTDIR;
+
+	if (r < 0)
+		reply_status(req, r);
+	else if (fuse_reply_open(req, fi) == -ENOENT)
+		fs_releasedir(fs, fi->fh);
+}
+
+static void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
+{
+	(void)node;
+	fs_releasedir(fs_of(req), fi->fh);
+	reply_status(req, 0);
+}
+
+/* A reply to READDIR that is being filled. */
+struct listing {
+	fuse_req_t req;
+	char *buf;
+	size_t size, used;
+	bool plus;
+};
+
+static bool fill(void *context, const char *name, const struct fs_entry *entry,
+		 int64_t next)
+{
+	struct listing *l = context;
+	struct fuse_entry_param param = param_of(entry);
+	char *at = l->buf + l->used;
+	size_t left = l->size - l->used;
+	size_t n;
+
+	if (l->plus)
+		n = fuse_add_direntry_plus(l->req, at, left, name, &param, next);
+	else
+		n = fuse_add_direntry(l->req, at, left, name, &entry->attr, next);
+	if (n > left)
+		return false;
+	l->used += n;
+	return true;
+}
+
+static void readdir_into(fuse_req_t req, size_t n, off_t position,
+			 struct fuse_file_info *fi, bool plus)
+{
+	struct listing l = {
+		.req = req, .buf = thread_buffer(n), .size = n, .plus = plus
+	};
+	struct caller caller = caller_of(req);
+	int r = -ENOMEM;
+
+	if (l.buf)
+		r = fs_readdir(fs_of(req), &caller, fi->fh, position, plus, fill, &l);
+	if (r < 0)
+		reply_status(req, r);
+	else
+		fuse_reply_buf(req, l.buf, l.used);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
+		       struct fuse_file_info *fi)
+{
+	(void)node;
+	readdir_into(req, n, position, fi, false);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
+			   struct fuse_file_info *fi)
+{
+	(void)node;
+	readdir_into(req, n, position, fi, true);
+}
+
+/* The directory is in memory as the objects are: there is nothing to wait for. */
+static void op_fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only,
+			struct fuse_file_info *fi)
+{
+	(void)node;
+	(void)data_only;
+	(void)fi;
+	reply_status(req, 0);
+}
+
+static void op_statfs(fuse_req_t req, fuse_ino_t node)
+{
+	struct statvfs st;
+	int r = fs_statfs(fs_of(req), &st);
+
+	(void)node;
+	if (r < 0)
+		reply_status(req, r);
+	else
+		fuse_reply_statfs(req, &st);
+}
+
+static void op_access(fuse_req_t req, fuse_ino_t node, int mask)
+{
+	struct caller caller = caller_of(req);
+
+	reply_status(req, fs_access(fs_of(req), &caller, node, mask));
+}
+
+/* The reply to a question for an attribute: its size where none was asked for, or it. */
+static void reply_xattr(fuse_req_t req, ssize_t r, const char *buf, size_t size)
+{
+	if (r < 0)
+		reply_status(req, (int)r);
+	else if (size == 0)
+		fuse_reply_xattr(req, (size_t)r);
+	else
+		fuse_reply_buf(req, buf, (size_t)r);
+}
+
+static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
+{
+	struct caller caller = caller_of(req);
+	char *buf = thread_buffer(size);
+	ssize_t r = -ENOMEM;
+
+	if (buf)
+		r = fs_getxattr(fs_of(req), &caller, node, name, buf, size);
+	reply_xattr(req, r, buf, size);
+}
+
+static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
+{
+	struct caller caller = caller_of(req);
+	char *buf = thread_buffer(size);
+	ssize_t r = buf ? fs_listxattr(fs_of(req), &caller, node, buf, size) : -ENOMEM;
+
+	reply_xattr(req, r, buf, size);
+}
+
+static void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
+			const char *value, size_t size, int flags)
+{
+	struct caller caller = caller_of(req);
+
+	reply_status(req,
+		     fs_setxattr(fs_of(req), &caller, node, name, value, size, flags));
+}
+
+static void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
+{
+	struct caller caller = caller_of(req);
+
+	reply_status(req, fs_removexattr(fs_of(req), &caller, node, name));
+}
+
+const struct fuse_lowlevel_ops ops = {
+	.init = op_init,
+	.lookup = op_lookup,
+	.forget = op_forget,
+	.forget_multi = op_forget_multi,
+	.getattr = op_getattr,
+	.setattr = op_setattr,
+	.mknod = op_mknod,
+	.mkdir = op_mkdir,
+	.rmdir = op_rmdir,
+	.symlink = op_symlink,
+	.link = op_link,
+	.unlink = op_unlink,
+	.rename = op_rename,
+	.open = op_open,
+	.create = op_create,
+	.read = op_read,
+	.write = op_write,
+	.flush = op_flush,
+	.release = op_release,
+	.fsync = op_fsync,
+	.fallocate = op_fallocate,
+	.lseek = op_lseek,
+	.copy_file_range = op_copy_file_range,
+	.getlk = op_getlk,
+	.setlk = op_setlk,
+	.flock = op_flock,
+	.opendir = op_opendir,
+	.releasedir = op_releasedir,
+	.readdir = op_readdir,
+	.readdirplus = op_readdirplus,
+	.fsyncdir = op_fsyncdir,
+	.statfs = op_statfs,
+	.access = op_access,
+	.getxattr = op_getxattr,
+	.listxattr = op_listxattr,
+	.setxattr = op_setxattr,
+	.removexattr = op_removexattr,
+};

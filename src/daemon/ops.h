@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The thin adapter: FUSE requests in, calls of src/fs, one reply out for each. */
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+
+#include "fs/fs.h"
+
+/* What a session's requests work on: the userdata of the session. */
+struct ops_context {
+	struct fs *fs;
+	bool passthrough;      /* ask the kernel for it */
+	unsigned int max_read; /* bytes, as mounted; 0: no limit */
+};
+
+extern const struct fuse_lowlevel_ops ops;

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The command line, in the form that mount(8) and fstab use as well. Every option is
+ * known here by name: a misspelt one is refused before anything is mounted.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/options.h"
+
+#define OPTION(name, member)                              \
+	{                                                 \
+		name, offsetof(struct options, member), 1 \
+	}
+/* As FUSE_OPT_KEY(), whose conversion clang warns of. */
+#define KEY(name, key)                        \
+	{                                     \
+		name, (unsigned long)-1U, key \
+	}
+#define FLAG_FOR_FUSE(name) KEY(name, FUSE_OPT_KEY_KEEP)
+#define IGNORED(name)       KEY(name, FUSE_OPT_KEY_DISCARD)
+
+static const struct fuse_opt templates[] = {
+	OPTION("kind=%s", kind_name),
+	OPTION("shm_dir=%s", shm_dir),
+	OPTION("passthrough=%s", passthrough_name),
+	OPTION("reserve", reserve),
+	OPTION("-f", foreground),
+	OPTION("-d", debug),
+	OPTION("debug", debug),
+	OPTION("-h", show_help),
+	OPTION("--help", show_help),
+	OPTION("-V", show_version),
+	OPTION("--version", show_version),
+
+	/* What libfuse and the kernel understand. */
+	OPTION("max_read=%s", max_read_text),
+	OPTION("fsname=%s", fsname),
+	FLAG_FOR_FUSE("max_read="),
+	OPTION("subtype=%s", subtype),
+	FLAG_FOR_FUSE("ro"),
+	FLAG_FOR_FUSE("rw"),
+	FLAG_FOR_FUSE("exec"),
+	FLAG_FOR_FUSE("noexec"),
+	FLAG_FOR_FUSE("sync"),
+	FLAG_FOR_FUSE("async"),
+	FLAG_FOR_FUSE("dirsync"),
+	FLAG_FOR_FUSE("noatime"),
+	FLAG_FOR_FUSE("allow_other"),
+	FLAG_FOR_FUSE("allow_root"),
+	FLAG_FOR_FUSE("auto_unmount"),
+	FLAG_FOR_FUSE("default_permissions"),
+
+	/* Always in force here; mount.fuse3 passes the contrary on its own account. */
+	IGNORED("nosuid"),
+	IGNORED("nodev"),
+	IGNORED("suid"),
+	IGNORED("dev"),
+	/* What only mount(8) and systemd read in fstab. */
+	IGNORED("atime"),
+	IGNORED("relatime"),
+	IGNORED("norelatime"),
+	IGNORED("strictatime"),
+	IGNORED("nostrictatime"),
+	IGNORED("diratime"),
+	IGNORED("nodiratime"),
+	IGNORED("lazytime"),
+	IGNORED("nolazytime"),
+	IGNORED("comment="),
+	IGNORED("defaults"),
+	IGNORED("auto"),
+	IGNORED("noauto"),
+	IGNORED("nofail"),
+	IGNORED("user"),
+	IGNORED("users"),
+	IGNORED("nouser"),
+	IGNORED("owner"),
+	IGNORED("group"),
+	IGNORED("_netdev"),
+	IGNORED("x-"),
+	FUSE_OPT_END,
+};
+
+static int unknown(const char *arg)
+{
+	log_error("unknown option '%s': see 'shmfs --help' for those there are", arg);
+	return -1;
+}
+
+/* SOURCE and MOUNTPOINT, in this order where there are two. */
+static int positional(struct options *o, const char *arg)
+{
+	if (o->source) {
+		log_error("one argument too many: '%s'; usage: shmfs [SOURCE] MOUNTPOINT",
+			  arg);
+		return -1;
+	}
+	o->source = o->mountpoint;
+	o->mountpoint = strdup(arg);
+	return o->mountpoint ? 0 : -1;
+}
+
+static int take(void *data, const char *arg, int key, struct fuse_args *out)
+{
+	(void)out;
+	if (key == FUSE_OPT_KEY_NONOPT)
+		return positional(data, arg);
+	/* "x-" stands for all of its family. */
+	if (strncmp(arg, "x-", 2) == 0)
+		return 0;
+	return unknown(arg);
+}
+
+static int check_passthrough(struct options *o)
+{
+	const char *name = o->passthrough_name;
+
+	if (!name || strcmp(name, "auto") == 0)
+		o->passthrough = PASSTHROUGH_AUTO;
+	else if (strcmp(name, "require") == 0)
+		o->passthrough = PASSTHROUGH_REQUIRE;
+	else if (strcmp(name, "off") == 0)
+		o->passthrough = PASSTHROUGH_OFF;
+	else {
+		log_error("passthrough=%s is not known: it is auto, require or off",
+			  name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static bool is_empty(const char *name, const char *value, const char *meaning)
+{
+	if (!value || *value)
+		return false;
+	log_error("%s= is empty: it must be %s", name, meaning);
+	return true;
+}
+
+static int check_max_read(struct options *o)
+{
+	const char *text = o->max_read_text;
+	unsigned long long n;
+	char *end;
+
+	if (!text)
+		return 0;
+	errno = 0;
+	n = strtoull(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || n > UINT32_MAX) {
+		log_error("max_read=%s is not known: it is a number of bytes", text);
+		return -EINVAL;
+	}
+	o->max_read = (unsigned int)n;
+	return 0;
+}
+
+static int check_values(struct options *o)
+{
+	const char *kind = o->kind_name ? o->kind_name : "posix";
+
+	o->kind = kind_find(kind);
+	if (!o->kind) {
+		log_error("kind=%s is not known: it is posix", kind);
+		return -EINVAL;
+	}
+	if (!o->mountpoint) {
+		log_error(
+			"no mount point given; usage: shmfs [SOURCE] MOUNTPOINT [-o OPTION,...]");
+		return -EINVAL;
+	}
+	if (!o->shm_dir)
+		o->shm_dir = strdup("/dev/shm");
+	if (!o->shm_dir)
+		return -ENOMEM;
+	if (is_empty("shm_dir", o->shm_dir, "the directory of a tmpfs") ||
+	    is_empty("fsname", o->fsname, "a name for the mount table") ||
+	    is_empty("subtype", o->subtype, "a type for the mount table"))
+		return -EINVAL;
+	return check_passthrough(o) < 0 || check_max_read(o) < 0 ? -EINVAL : 0;
+}
+
+static int add_option(struct options *o, const char *name, const char *value)
+{
+	char *text = NULL, *all = NULL;
+	int r;
+
+	if (asprintf(&text, "%s%s", name, value) < 0)
+		return -ENOMEM;
+	r = fuse_opt_add_opt_escaped(&all, text);
+	if (r == 0)
+		r = fuse_opt_add_arg(&o->fuse, "-o");
+	if (r == 0)
+		r = fuse_opt_add_arg(&o->fuse, all);
+	free(text);
+	free(all);
+	return r < 0 ? -ENOMEM : 0;
+}
+
+/* What every mount has: a name and a type in the mount table; root serves all users. */
+static int add_defaults(struct options *o)
+{
+	const char *name = o->fsname ? o->fsname : o->source ? o->source : "shmfs";
+	int r = add_option(o, "subtype=", o->subtype ? o->subtype : "shmfs");
+
+	if (r == 0)
+		r = add_option(o, "fsname=", name);
+	if (r == 0 && geteuid() == 0)
+		r = add_option(o, "allow_other", "");
+	if (r == 0 && o->debug)
+		r = add_option(o, "debug", "");
+	return r;
+}
+
+int options_parse(int argc, char *argv[], struct options *ret)
+{
+	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
+	int r;
+
+	*ret = (struct options){ .fuse = args };
+	if (fuse_opt_parse(&ret->fuse, ret, templates, take) < 0)
+		return -EINVAL;
+	if (ret->show_help || ret->show_version)
+		return 0;
+	r = check_values(ret);
+	if (ret->debug)
+		ret->foreground = 1;
+	return r < 0 ? r : add_defaults(ret);
+}
+
+void options_done(struct options *o)
+{
+	free(o->source);
+	free(o->fsname);
+	free(o->subtype);
+	free(o->mountpoint);
+	free(o->kind_name);
+	free(o->shm_dir);
+	free(o->passthrough_name);
+	free(o->max_read_text);
+	fuse_opt_free_args(&o->fuse);
+}
+
+void options_help(void)
+{
+	fputs("usage: shmfs [SOURCE] MOUNTPOINT [-o OPTION,...] [-f] [-d]\n"
+	      "\n"
+	      "Presents the shared-memory objects of this machine as files in MOUNTPOINT.\n"
+	      "SOURCE is the name in the mount table, as mount(8) gives it.\n"
+	      "\n"
+	      "    -f                      stay in the foreground\n"
+	      "    -d                      as -f, and print every request\n"
+	      "    -h, --help              print this text\n"
+	      "    -V, --version           print versions\n"
+	      "\n"
+	      "Options of shmfs:\n"
+	      "    -o kind=posix           which objects: those of shm_open(3)\n"
+	      "    -o shm_dir=DIR          the tmpfs that holds them (default: /dev/shm)\n"
+	      "    -o passthrough=auto|require|off\n"
+	      "                            let the kernel go straight to the objects, so that\n"
+	      "                            mappings share their pages: where it can (auto), or\n"
+	      "                            do not mount (require), or never (off)\n"
+	      "    -o reserve              truncate allocates the memory too, or fails: no\n"
+	      "                            SIGBUS later\n"
+	      "\n"
+	      "Mount options:\n"
+	      "    -o ro|rw                read-only or not\n"
+	      "    -o exec|noexec          whether programs can be executed\n"
+	      "    -o sync|async|dirsync   as in mount(8)\n"
+	      "    -o noatime              do not update access times of the mount\n"
+	      "    -o allow_other          serve all users (root's default)\n"
+	      "    -o allow_root           serve root besides the user who mounts\n"
+	      "    -o auto_unmount         unmount when the daemon ends for any reason\n"
+	      "    -o default_permissions  let the kernel check permissions as well\n"
+	      "    -o max_read=N           largest read request, in bytes\n"
+	      "    -o fsname=NAME          name in the mount table\n"
+	      "    -o subtype=NAME         type in the mount table, behind \"fuse.\"\n"
+	      "\n"
+	      "suid and dev have no effect (a mount is always nosuid,nodev), and neither have\n"
+	      "the options of fstab that mount(8) reads itself.\n",
+	      stdout);
+}

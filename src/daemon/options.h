@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the command line asks for. */
+#include <stdbool.h>
+
+#define FUSE_USE_VERSION 312
+#include <fuse_opt.h>
+
+#include "native/kind.h"
+
+enum passthrough_wish {
+	PASSTHROUGH_AUTO,    /* where the kernel lets us */
+	PASSTHROUGH_REQUIRE, /* or do not mount */
+	PASSTHROUGH_OFF,
+};
+
+struct options {
+	char *source; /* the first of two arguments, or NULL: a name for the mount table
+		       */
+	char *fsname; /* the same as an option, which counts more */
+	char *mountpoint; /* absolute */
+	char *subtype;
+	char *kind_name;
+	char *shm_dir;
+	char *passthrough_name;
+	char *max_read_text;
+	const struct kind_ops *kind;
+	enum passthrough_wish passthrough;
+	unsigned int max_read; /* bytes, 0: no limit */
+	int reserve;
+	int foreground;
+	int debug;
+	int show_help;
+	int show_version;
+	struct fuse_args fuse; /* what is left for libfuse */
+};
+
+/*
+ * Reads the command line into @ret, which options_done() frees also after an error.
+ * Prints one line that says what is wrong and what would be right, and returns -EINVAL
+ * for it.
+ */
+int options_parse(int argc, char *argv[], struct options *ret);
+void options_done(struct options *o);
+
+/* The text of --help, on standard output. */
+void options_help(void);

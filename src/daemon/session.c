@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The order matters. All that can fail is done before anybody is told that the mount is
+ * there: the first request, INIT, is served by hand, because only when it is answered
+ * does the kernel say whether it lets us pass files through. Threads come after the
+ * process has given up what it does not need, since capabilities belong to threads.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/background.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "daemon/ops.h"
+#include "daemon/passthrough.h"
+#include "daemon/privileges.h"
+#include "daemon/readiness.h"
+#include "daemon/session.h"
+#include "daemon/signals.h"
+#include "daemon/waiter.h"
+#include "native/caller.h"
+
+/*
+ * The most threads that serve requests. They are made when all there are have something
+ * to do; a native call may take long (to allocate or free much memory).
+ */
+#define SESSION_THREADS 64
+
+struct session {
+	struct options *options; /* libfuse eats its part of the arguments */
+	struct ops_context context;
+	struct fs_backing backing;
+	struct fuse_session *fuse;
+	struct fuse_loop_config *loop;
+	struct notify notify;
+	bool notifies;
+	bool mounted;
+	struct signals signals;
+	bool hears_signals;
+	char status[512];
+};
+
+static int open_kind(const struct options *o, struct kind **ret)
+{
+	struct kind_config config = { .shm_dir = o->shm_dir, .reserve = o->reserve };
+	int r = kind_new(o->kind, &config, ret);
+
+	if (r < 0)
+		log_error("shm_dir=%s: %s: it must be the directory of a tmpfs",
+			  o->shm_dir, strerror(-r));
+	return r;
+}
+
+static int make_fs(struct session *s)
+{
+	_cleanup_(cleanup_kind) struct kind *kind = NULL;
+	struct fs_config config;
+	int r = open_kind(s->options, &kind);
+
+	if (r < 0)
+		return r;
+	config = (struct fs_config){ .kind = kind };
+	if (s->options->passthrough != PASSTHROUGH_OFF)
+		config.backing = &s->backing;
+	r = fs_new(&config, &s->context.fs);
+	if (r < 0)
+		log_error("no file system: %s", strerror(-r));
+	else
+		kind = NULL; /* taken over */
+	return r;
+}
+
+static int mount_session(struct session *s)
+{
+	const char *message;
+
+	log_capture();
+	s->fuse = fuse_session_new(&s->options->fuse, &ops, sizeof(ops), &s->context);
+	if (s->fuse && fuse_session_mount(s->fuse, s->options->mountpoint) == 0)
+		s->mounted = true;
+	message = log_captured();
+	if (!s->mounted) {
+		log_error("cannot mount on '%s': %s", s->options->mountpoint,
+			  *message ? message : "no reason given");
+		return -EIO;
+	}
+	s->backing.context = s->fuse;
+	if (passthrough_attach(s->fuse) < 0) {
+		log_error("libfuse does not let us negotiate with the kernel");
+		return -ENOTSUP;
+	}
+	return 0;
+}
+
+/* Serves the one request that the kernel begins with. */
+static int serve_init(struct session *s)
+{
+	struct fuse_buf buf = { .mem = NULL };
+	int r = fuse_session_receive_buf(s->fuse, &buf);
+
+	if (r > 0)
+		fuse_session_process_buf(s->fuse, &buf);
+	free(buf.mem);
+	if (r > 0 && !fuse_session_exited(s->fuse))
+		return 0;
+	log_error("the kernel and libfuse do not agree on a protocol");
+	return -EPROTO;
+}
+
+/* Finds out how data will flow, and says so, or that it may not flow so. */
+static int settle_io(struct session *s)
+{
+	const struct options *o = s->options;
+	const char *why = "passthrough=off";
+	int r = -EOPNOTSUPP;
+
+	if (o->passthrough != PASSTHROUGH_OFF) {
+		r = passthrough_probe(s->fuse);
+		why = passthrough_why(r);
+	}
+	if (r < 0 && o->passthrough == PASSTHROUGH_REQUIRE) {
+		log_error("passthrough=require: %s", why);
+		return r;
+	}
+	if (r < 0)
+		fs_set_direct(s->context.fs);
+	snprintf(s->status, sizeof(s->status),
+		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", o->shm_dir,
+		 o->mountpoint, r < 0 ? why : "passthrough");
+	return 0;
+}
+
+static int prepare_process(void)
+{
+	int r = caller_init();
+
+	privileges_prepare();
+	if (r == 0)
+		r = signals_block();
+	if (r == 0)
+		r = waiter_init();
+	if (r < 0)
+		log_error("the process cannot be set up to serve: %s", strerror(-r));
+	return r;
+}
+
+static int get_ready(struct session *s)
+{
+	int r = prepare_process();
+
+	if (r == 0)
+		r = make_fs(s);
+	if (r == 0)
+		r = mount_session(s);
+	if (r == 0)
+		r = serve_init(s);
+	if (r == 0)
+		r = settle_io(s);
+	return r;
+}
+
+/* What must be there before anybody is told that the mount is: nothing fails after it. */
+static int start_serving(struct session *s)
+{
+	int r = privileges_drop();
+
+	if (r < 0) {
+		log_error("capabilities cannot be given up: %s", strerror(-r));
+		return r;
+	}
+	s->loop = fuse_loop_cfg_create();
+	r = s->loop ? notify_start(&s->notify, s->fuse, s->context.fs) : -ENOMEM;
+	s->notifies = r == 0;
+	if (r == 0)
+		r = signals_start(&s->signals, s->fuse);
+	if (r < 0) {
+		log_error("requests cannot be served: %s", strerror(-r));
+		return r;
+	}
+	s->hears_signals = true;
+	fuse_loop_cfg_set_clone_fd(s->loop, 1);
+	fuse_loop_cfg_set_max_threads(s->loop, SESSION_THREADS);
+	return 0;
+}
+
+static int announce(struct session *s, int ready)
+{
+	int r = ready >= 0 ? background_ready(ready) : 0;
+
+	if (r < 0) {
+		log_error("cannot go to the background: %s", strerror(-r));
+		return r;
+	}
+	log_info("%s", s->status);
+	readiness_ready(s->status);
+	return 0;
+}
+
+static int serve(struct session *s)
+{
+	int r = fuse_session_loop_mt(s->fuse, s->loop);
+
+	if (r < 0)
+		log_error("serving requests failed: %s", strerror(-r));
+	readiness_stopping();
+	/* A signal that ends us is no failure. */
+	return r > 0 ? 0 : r;
+}
+
+static void session_done(struct session *s)
+{
+	if (s->hears_signals)
+		signals_stop(&s->signals);
+	if (s->notifies)
+		notify_stop(&s->notify, s->options->mountpoint);
+	waiter_stop_all();
+	/* Backing ids are closed through the session's descriptor, so files go before it.
+	 */
+	fs_free(s->context.fs);
+	if (s->mounted)
+		fuse_session_unmount(s->fuse);
+	if (s->loop)
+		fuse_loop_cfg_destroy(s->loop);
+	if (s->fuse)
+		fuse_session_destroy(s->fuse);
+}
+
+int session_run(struct options *o, int ready)
+{
+	struct session s = {
+		.options = o,
+		.context = {
+			.passthrough = o->passthrough != PASSTHROUGH_OFF,
+			.max_read = o->max_read,
+		},
+		.backing = { .open = passthrough_open, .close = passthrough_close },
+	};
+	int r;
+
+	r = get_ready(&s);
+	if (r == 0)
+		r = start_serving(&s);
+	if (r == 0)
+		r = announce(&s, ready);
+	if (r == 0)
+		r = serve(&s);
+	session_done(&s);
+	return r;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A wait ends with the lock, or when the request is interrupted, or with the session:
+ * then a signal with an empty handler makes the system call return EINTR. A signal that
+ * comes just before the call would be lost, so it is sent until the waiter has seen it.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <utlist.h>
+
+#include "daemon/waiter.h"
+#include "util/clock.h"
+
+#define WAITERS_MAX  4096
+#define WAITER_STACK (64 * 1024)
+
+/*
+ * How long a lock may stay in the way of who does not want to wait, when files of this
+ * mount are open that may be closed already.
+ */
+#define CLOSING_NS (10 * 1000 * 1000)
+
+struct waiter {
+	fuse_req_t req;
+	struct waiter_lock lock;
+	pthread_t thread;
+	atomic_bool interrupted;
+	atomic_bool left;           /* the system call, for good */
+	struct waiter *prev, *next; /* in all.list; protected by all.lock */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t gone; /* signalled when the list becomes empty */
+	struct waiter *list; /* protected by lock */
+	unsigned int count;  /* protected by lock */
+	bool closed;         /* nobody may wait any more; protected by lock */
+} all = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, false };
+
+static int wake_signal(void)
+{
+	return SIGRTMIN;
+}
+
+static void on_wake(int number)
+{
+	(void)number;
+}
+
+int waiter_init(void)
+{
+	struct sigaction action = { .sa_handler = on_wake }; /* no SA_RESTART */
+
+	sigemptyset(&action.sa_mask);
+	return sigaction(wake_signal(), &action, NULL) < 0 ? -errno : 0;
+}
+
+/* Between two signals to a waiter that has not seen the first. */
+#define MOMENT_NS 200000
+
+/* Called by libfuse, never after the waiter has taken its callback back. */
+static void interrupt(fuse_req_t req, void *data)
+{
+	const struct timespec moment = { .tv_nsec = MOMENT_NS };
+	struct waiter *w = data;
+
+	(void)req;
+	atomic_store(&w->interrupted, true);
+	/* An interrupt that was there first comes on the waiter's own thread. */
+	while (!pthread_equal(pthread_self(), w->thread) && !atomic_load(&w->left)) {
+		pthread_kill(w->thread, wake_signal());
+		nanosleep(&moment, NULL);
+	}
+}
+
+/* Takes the lock, waiting for it with the flag or command that does. */
+static int take(struct waiter *w, bool sleep)
+{
+	struct waiter_lock *l = &w->lock;
+
+	if (l->operation)
+		return native_flock(l->busy.file, l->operation | (sleep ? 0 : LOCK_NB));
+	return native_lock(l->busy.file, sleep ? F_OFD_SETLKW : F_OFD_SETLK, &l->lock);
+}
+
+/*
+ * Gives files that are being closed the time to be released: then what is in the way is
+ * somebody's lock.
+ */
+static int take_when_settled(struct waiter *w)
+{
+	uint64_t seen = fs_releases(w->lock.fs);
+	struct timespec until = clock_in(CLOCK_MONOTONIC, CLOSING_NS);
+	int r;
+
+	do
+		r = take(w, false);
+	while (r == -EAGAIN && fs_await_release(w->lock.fs, &seen, &until));
+	return r == -EAGAIN ? take(w, false) : r;
+}
+
+static int wait_once(struct waiter *w)
+{
+	return w->lock.sleep ? take(w, true) : take_when_settled(w);
+}
+
+static void waiter_free(struct waiter *w)
+{
+	native_file_unref(w->lock.busy.file);
+	free(w);
+}
+
+static void *run(void *data)
+{
+	struct waiter *w = data;
+	int r;
+
+	/* Who starts the thread holds the lock until all of @w is set. */
+	pthread_mutex_lock(&all.lock);
+	pthread_mutex_unlock(&all.lock);
+	fuse_req_interrupt_func(w->req, interrupt, w);
+	do
+		r = atomic_load(&w->interrupted) ? -EINTR : wait_once(w);
+	while (r == -EINTR && !atomic_load(&w->interrupted));
+	atomic_store(&w->left, true);
+	fuse_req_interrupt_func(w->req, NULL, NULL);
+	fuse_reply_err(w->req, -r);
+	pthread_mutex_lock(&all.lock);
+	DL_DELETE(all.list, w);
+	all.count--;
+	waiter_free(w);
+	if (all.count == 0)
+		pthread_cond_broadcast(&all.gone);
+	pthread_mutex_unlock(&all.lock);
+	return NULL;
+}
+
+static int start_thread(struct waiter *w)
+{
+	pthread_attr_t attributes;
+	sigset_t blocked, before;
+	int r;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setstacksize(&attributes, WAITER_STACK);
+	/* Signals to the process are for its main thread. */
+	sigfillset(&blocked);
+	sigdelset(&blocked, wake_signal());
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	r = pthread_create(&w->thread, &attributes, run, w);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	return -r;
+}
+
+/* Called with all.lock held, so that the thread does not end before it is in the list. */
+static int add(struct waiter *w)
+{
+	int r = all.closed || all.count >= WAITERS_MAX ? -ENOLCK : start_thread(w);
+
+	if (r < 0)
+		return -ENOLCK;
+	DL_APPEND(all.list, w);
+	all.count++;
+	return 0;
+}
+
+void waiter_start(fuse_req_t req, const struct waiter_lock *lock)
+{
+	struct waiter *w = calloc(1, sizeof(*w));
+	int r = -ENOLCK;
+
+	if (w) {
+		w->req = req;
+		w->lock = *lock;
+		pthread_mutex_lock(&all.lock);
+		r = add(w);
+		pthread_mutex_unlock(&all.lock);
+	}
+	if (r == 0)
+		return;
+	native_file_unref(lock->busy.file);
+	free(w);
+	fuse_reply_err(req, ENOLCK);
+}
+
+void waiter_stop_all(void)
+{
+	struct waiter *w;
+
+	pthread_mutex_lock(&all.lock);
+	all.closed = true;
+	while (all.list) {
+		struct timespec until = clock_in(CLOCK_REALTIME, MOMENT_NS);
+
+		DL_FOREACH(all.list, w)
+		{
+			atomic_store(&w->interrupted, true);
+			pthread_kill(w->thread, wake_signal());
+		}
+		pthread_cond_timedwait(&all.gone, &all.lock, &until);
+	}
+	pthread_mutex_unlock(&all.lock);
+}

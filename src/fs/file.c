@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Opening and releasing. A backing id belongs to the node: registered at the first open,
+ * shared by all further ones (the kernel takes no second id for an inode), closed with
+ * the last release and never held longer, since it pins the object's memory. So it is
+ * counted from before the reply to an open until after the release: the kernel never sees
+ * an id that is gone.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "fs/file.h"
+#include "fs/internal.h"
+#include "fs/lock.h"
+
+struct native_file *opened_file(const struct node *n)
+{
+	return n->opened && n->opened->files ? n->opened->files->native : NULL;
+}
+
+static struct opened *opened_new(void)
+{
+	struct opened *o = calloc(1, sizeof(*o));
+
+	if (o)
+		pthread_mutex_init(&o->lock, NULL);
+	return o;
+}
+
+static void opened_free(struct fs *fs, struct opened *o)
+{
+	if (o->decided && o->io == FS_IO_PASSTHROUGH)
+		fs->backing->close(fs->backing->context, o->backing_id);
+	lock_drop_all(o);
+	pthread_mutex_destroy(&o->lock);
+	free(o);
+}
+
+/* Called with fs->lock held. */
+static int use_opened(struct node *n)
+{
+	if (!n->opened)
+		n->opened = opened_new();
+	if (!n->opened)
+		return -ENOMEM;
+	n->opened->users++;
+	return 0;
+}
+
+void opened_put(struct fs *fs, struct node *n)
+{
+	struct opened *last = NULL;
+
+	pthread_mutex_lock(&fs->lock);
+	if (--n->opened->users == 0)
+		last = take_ptr(n->opened);
+	pthread_mutex_unlock(&fs->lock);
+	if (last)
+		opened_free(fs, last);
+	node_put(fs, n);
+}
+
+/* Decides how the data of the node flows, for as long as any file is open on it. */
+static int decide_io(struct fs *fs, struct opened *o, struct native_file *native)
+{
+	int r = native_backing(native);
+
+	if (o->decided)
+		return 0;
+	if (fs->backing && r >= 0)
+		r = fs->backing->open(fs->backing->context, r);
+	else
+		r = -EOPNOTSUPP;
+	if (r < 0 && r != -EOPNOTSUPP && r != -ELOOP && r != -EPERM)
+		return r;
+	o->io = r < 0 ? FS_IO_DIRECT : FS_IO_PASSTHROUGH;
+	o->backing_id = r < 0 ? 0 : r;
+	o->decided = true;
+	return 0;
+}
+
+static int publish(struct fs *fs, struct node *n, struct native_file **native,
+		   struct fs_open_file *ret)
+{
+	struct file *f = malloc(sizeof(*f));
+	int r;
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct file){ .node = n, .native = *native };
+	pthread_mutex_lock(&fs->lock);
+	r = slots_add(&fs->files, f, &ret->number);
+	if (r == 0)
+		DL_APPEND(n->opened->files, f);
+	pthread_mutex_unlock(&fs->lock);
+	if (r < 0)
+		free(f);
+	else
+		*native = NULL;
+	return r;
+}
+
+int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
+	     struct fs_open_file *ret)
+{
+	/*
+	 * The kernel opens the backing file with these flags for good, but O_APPEND can
+	 * be taken back by fcntl(2), so each write has to tell.
+	 */
+	struct fs_open_file new = {
+		.append = flags & O_APPEND,
+		.flush = atomic_load(&fs->record_locks),
+	};
+	struct opened *o;
+	struct node *n;
+	int r = -ESTALE;
+
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	if (n)
+		r = use_opened(n);
+	if (r == 0)
+		n->refs++;
+	pthread_mutex_unlock(&fs->lock);
+	if (r < 0)
+		return r;
+	o = n->opened;
+	pthread_mutex_lock(&o->lock);
+	r = decide_io(fs, o, *native);
+	new.io = o->io;
+	new.backing_id = o->backing_id;
+	pthread_mutex_unlock(&o->lock);
+	if (r == 0)
+		r = publish(fs, n, native, &new);
+	if (r < 0)
+		opened_put(fs, n);
+	else
+		*ret = new;
+	return r;
+}
+
+int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
+	    struct fs_open_file *ret)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	_cleanup_native_ struct native_file *native = NULL;
+	int r = node_hold(fs, caller, node, &handle);
+
+	if (r == 0)
+		r = native_open(handle, caller, flags, &native);
+	return r < 0 ? r : file_add(fs, node, flags, &native, ret);
+}
+
+void fs_release(struct fs *fs, uint64_t file)
+{
+	struct opened *o;
+	struct file *f;
+
+	pthread_mutex_lock(&fs->lock);
+	f = slots_remove(&fs->files, file);
+	if (f)
+		DL_DELETE(f->node->opened->files, f);
+	pthread_mutex_unlock(&fs->lock);
+	if (!f)
+		return;
+	o = f->node->opened;
+	pthread_mutex_lock(&o->lock);
+	lock_drop_file(o, file);
+	pthread_mutex_unlock(&o->lock);
+	native_file_unref(f->native);
+	opened_put(fs, f->node);
+	free(f);
+	pthread_mutex_lock(&fs->lock);
+	fs->releases++;
+	pthread_cond_broadcast(&fs->released);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+int file_hold(struct fs *fs, uint64_t file, struct native_file **ret)
+{
+	struct file *f;
+
+	pthread_mutex_lock(&fs->lock);
+	f = slots_get(&fs->files, file);
+	if (f)
+		*ret = native_file_ref(f->native);
+	pthread_mutex_unlock(&fs->lock);
+	return f ? 0 : -EBADF;
+}
+
+int opened_get(struct fs *fs, uint64_t file, struct node **ret, struct file *ret_file)
+{
+	struct file *f;
+
+	pthread_mutex_lock(&fs->lock);
+	f = slots_get(&fs->files, file);
+	if (f) {
+		f->node->refs++;
+		f->node->opened->users++;
+		*ret = f->node;
+		*ret_file = *f;
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return f ? 0 : -EBADF;
+}
+
+enum fs_io file_io(struct fs *fs, uint64_t number)
+{
+	enum fs_io io = fs->backing ? FS_IO_PASSTHROUGH : FS_IO_DIRECT;
+	struct opened *o = NULL;
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	if (n && n->opened) {
+		o = n->opened;
+		o->users++;
+		n->refs++;
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (!o)
+		return io;
+	pthread_mutex_lock(&o->lock);
+	if (o->decided)
+		io = o->io;
+	pthread_mutex_unlock(&o->lock);
+	opened_put(fs, n);
+	return io;
+}
+
+void file_drop_all(struct fs *fs)
+{
+	uint32_t at = 0;
+	struct file *f;
+
+	while ((f = slots_next(&fs->files, &at))) {
+		native_file_unref(f->native);
+		opened_put(fs, f->node);
+		free(f);
+	}
+	slots_done(&fs->files);
+}

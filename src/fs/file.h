@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Open files. A struct file is one open of a node; what all opens of a node share while
+ * there is any is its struct opened: the backing id and the owners of record locks.
+ *
+ * Any open file answers for the node. Nothing but a struct file keeps its native file for
+ * longer than a request: locks of an open file go when it is closed.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fs/fs.h"
+#include "fs/node.h"
+
+struct lock_owner;
+
+struct file {
+	struct node *node;          /* with a reference */
+	struct file *prev, *next;   /* in opened->files; protected by fs->lock */
+	struct native_file *native; /* with a reference */
+};
+
+struct opened {
+	unsigned int
+		users; /* open files and requests that use this; protected by fs->lock */
+	struct file *files; /* a list; protected by fs->lock */
+
+	pthread_mutex_t lock; /* never taken under fs->lock; held over native calls */
+	bool decided;         /* whether io is known; protected by lock */
+	enum fs_io io;        /* protected by lock */
+	int backing_id;       /* with FS_IO_PASSTHROUGH; protected by lock */
+	struct lock_owner *owners;       /* of record locks, a hash; protected by lock */
+	struct lock_owner *flock_owners; /* likewise */
+};
+
+/*
+ * Makes @native, which is taken over where it succeeds, an open file of node @number that
+ * the kernel knows, opened with @flags.
+ */
+int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
+	     struct fs_open_file *ret);
+
+/* The native file behind an open one, with a reference for the caller: -EBADF if there is
+ * none. */
+int file_hold(struct fs *fs, uint64_t file, struct native_file **ret);
+
+/*
+ * What the opens of the node of @file share, kept for the caller until opened_put(). The
+ * native file comes as well, borrowed for as long.
+ */
+int opened_get(struct fs *fs, uint64_t file, struct node **ret, struct file *ret_file);
+void opened_put(struct fs *fs, struct node *n);
+
+/* A file that is open on @n, borrowed, or NULL. Called with fs->lock held. */
+struct native_file *opened_file(const struct node *n);
+
+/* How data of the node flows: what is decided, else what will be. */
+enum fs_io file_io(struct fs *fs, uint64_t number);
+
+/* Releases every file; for fs_free(). */
+void file_drop_all(struct fs *fs);

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a file system, and what goes on in it besides requests. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "fs/dir.h"
+#include "fs/file.h"
+#include "fs/internal.h"
+
+static void init_released(struct fs *fs)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&fs->released, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+int fs_new(const struct fs_config *config, struct fs **ret)
+{
+	_cleanup_(cleanup_fs) struct fs *fs = calloc(1, sizeof(*fs));
+	int r;
+
+	if (!fs)
+		return -ENOMEM;
+	pthread_mutex_init(&fs->lock, NULL);
+	init_released(fs);
+	fs->recent.timer = -1;
+	fs->backing = config->backing;
+	/* Tells the nodes of this mount from those of an earlier one with the same
+	 * numbers. */
+	fs->generation = (uint64_t)time(NULL);
+	r = recent_init(&fs->recent);
+	if (r == 0)
+		r = node_add_root(fs);
+	if (r < 0)
+		return r;
+	fs->kind = config->kind;
+	*ret = take_ptr(fs);
+	return 0;
+}
+
+struct fs *fs_free(struct fs *fs)
+{
+	if (!fs)
+		return NULL;
+	file_drop_all(fs);
+	dir_drop_all(fs);
+	recent_done(&fs->recent);
+	node_drop_all(fs);
+	kind_free(fs->kind);
+	pthread_cond_destroy(&fs->released);
+	pthread_mutex_destroy(&fs->lock);
+	free(fs);
+	return NULL;
+}
+
+void fs_set_direct(struct fs *fs)
+{
+	fs->backing = NULL;
+}
+
+int fs_watch(struct fs *fs)
+{
+	return kind_watch(fs->kind);
+}
+
+int fs_removed(struct fs *fs, char name[256])
+{
+	int r;
+
+	do
+		r = kind_removed(fs->kind, name);
+	while (r > 0 && echo_take(&fs->echo, name));
+	return r;
+}
+
+/* The node at or behind slot *@at that no file has open, with a reference, or NULL. */
+static struct node *next_idle(struct fs *fs, uint32_t *at)
+{
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	do
+		n = slots_next(&fs->nodes, at);
+	while (n && (n->opened || !n->name));
+	if (n)
+		n->refs++;
+	pthread_mutex_unlock(&fs->lock);
+	return n;
+}
+
+void fs_sweep(struct fs *fs, void (*gone)(void *context, const char *name), void *context)
+{
+	char name[256];
+	uint32_t at = 0;
+	struct node *n;
+
+	while ((n = next_idle(fs, &at))) {
+		node_name(fs, n, name);
+		if (!name_leads_to(fs, name, &n->id))
+			gone(context, name);
+		node_put(fs, n);
+	}
+}
+
+int fs_timer(struct fs *fs)
+{
+	return fs->recent.timer;
+}
+
+void fs_expire(struct fs *fs)
+{
+	recent_expire(&fs->recent);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The file system itself, for the files of this room. */
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "fs/echo.h"
+#include "fs/fs.h"
+#include "fs/node.h"
+#include "fs/recent.h"
+#include "util/slots.h"
+
+struct fs {
+	struct kind *kind;
+	const struct fs_backing *backing; /* NULL: none */
+	uint64_t generation;
+
+	/*
+	 * Protects the tables and the fields that say so. It is held for moments, never
+	 * over a native call, and no other lock is taken under it.
+	 */
+	pthread_mutex_t lock;
+	struct slots nodes;       /* struct node by number */
+	struct node *nodes_by_id; /* the same by identity, but the root */
+	struct slots files;       /* struct file by number */
+	struct slots dirs;        /* struct dir by number */
+	uint64_t releases;        /* files released so far */
+	pthread_cond_t released;  /* signalled with each one */
+
+	struct recent recent;
+	struct echo echo;
+	atomic_bool
+		record_locks; /* somebody uses fcntl locks: closing files must be told */
+};

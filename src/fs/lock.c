@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Record locks (fcntl) and flock locks, both held natively, so that they exclude native
+ * lockers too. A record lock belongs to a process, a flock lock to an open file: each
+ * such owner gets a native open file of its own, which nothing else keeps open, and whose
+ * locks (for record locks those of open file descriptions) stand for the owner's. The
+ * native file of the open file would not do: as backing file the kernel keeps it for
+ * others.
+ *
+ * An owner's record locks go when the process closes any descriptor of the file. The
+ * kernel tells that with a request that the closing process waits for; files opened
+ * before this mount saw its first record lock are closed without it, and their locks go
+ * with the last close, as flock locks do.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/file.h>
+
+#include "fs/file.h"
+#include "fs/internal.h"
+#include "fs/lock.h"
+
+struct lock_owner {
+	uint64_t owner; /* of record locks, as the kernel says; else the open file */
+	uint64_t file;  /* the open file that was locked through last */
+	pid_t pid;
+	struct native_file *native; /* with a reference: its locks are the owner's */
+	UT_hash_handle hh;          /* in a table of struct opened */
+};
+
+static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
+{
+	struct lock_owner *l;
+
+	HASH_FIND(hh, *table, &owner, sizeof(owner), l);
+	return l;
+}
+
+static void drop(struct lock_owner **table, struct lock_owner *l)
+{
+	HASH_DELETE(hh, *table, l);
+	native_file_unref(l->native);
+	free(l);
+}
+
+static void drop_if(struct lock_owner **table, uint64_t file)
+{
+	struct lock_owner *l, *next;
+
+	HASH_ITER(hh, *table, l, next)
+		if (file == 0 || l->file == file)
+			drop(table, l);
+}
+
+void lock_drop_file(struct opened *o, uint64_t file)
+{
+	drop_if(&o->owners, file);
+	drop_if(&o->flock_owners, file);
+}
+
+void lock_drop_all(struct opened *o)
+{
+	lock_drop_file(o, 0);
+}
+
+/*
+ * Any open file can be locked through, so the owner's must allow both kinds of lock;
+ * where that is not possible (a program that is running, say) it allows what @like
+ * allows.
+ */
+static int open_for_locks(struct native_file *like, struct native_file **ret)
+{
+	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY };
+	int r = -EACCES;
+
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && r < 0; i++)
+		r = native_open(like, NULL, flags[i], ret);
+	return r;
+}
+
+/* Called with opened->lock held. */
+static int owner_get(struct lock_owner **table, struct native_file *like, uint64_t owner,
+		     struct lock_owner **ret)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct lock_owner *l = find(table, owner);
+	int r;
+
+	if (l) {
+		*ret = l;
+		return 0;
+	}
+	r = open_for_locks(like, &native);
+	if (r < 0)
+		return r;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOLCK;
+	l->owner = owner;
+	HASH_ADD(hh, *table, owner, sizeof(l->owner), l);
+	if (!l->hh.tbl) {
+		free(l);
+		return -ENOLCK;
+	}
+	l->native = take_ptr(native);
+	*ret = l;
+	return 0;
+}
+
+/*
+ * Who of us holds the lock that @found tells of, natively without a process: the owner
+ * whose own open file finds nothing in the way there.
+ */
+static pid_t holder_of(struct opened *o, const struct flock *found)
+{
+	struct lock_owner *l, *next;
+
+	HASH_ITER(hh, o->owners, l, next) {
+		struct flock probe = *found;
+
+		probe.l_type = F_WRLCK;
+		if (native_lock(l->native, F_OFD_GETLK, &probe) == 0 &&
+		    probe.l_type == F_UNLCK)
+			return l->pid;
+	}
+	return 0;
+}
+
+int fs_getlk(struct fs *fs, uint64_t file, uint64_t owner, struct flock *lock)
+{
+	_cleanup_native_ struct native_file *stranger = NULL;
+	struct native_file *asking;
+	struct lock_owner *l;
+	struct node *n;
+	struct file f;
+	int r = opened_get(fs, file, &n, &f);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&n->opened->lock);
+	/* Who has no lock needs no owner to ask. */
+	l = find(&n->opened->owners, owner);
+	if (!l)
+		r = open_for_locks(f.native, &stranger);
+	asking = l ? l->native : stranger;
+	if (r == 0)
+		r = native_lock(asking, F_OFD_GETLK, lock);
+	if (r == 0 && lock->l_type != F_UNLCK && lock->l_pid <= 0)
+		lock->l_pid = holder_of(n->opened, lock);
+	pthread_mutex_unlock(&n->opened->lock);
+	opened_put(fs, n);
+	return r;
+}
+
+/* A lock of @n through @file was refused. */
+static void tell_busy(struct fs *fs, const struct node *n, struct native_file *file,
+		      struct fs_busy *ret)
+{
+	pthread_mutex_lock(&fs->lock);
+	/* One user is who asks, one is the open file that is asked for. */
+	ret->closing = n->opened->users > 2;
+	pthread_mutex_unlock(&fs->lock);
+	ret->file = native_file_ref(file);
+}
+
+/* A lock that is asked for: a record lock, or a flock lock where @range is NULL. */
+struct attempt {
+	uint64_t owner;
+	pid_t pid;
+	const struct flock *range;
+	int operation;
+};
+
+/* Called with opened->lock held. */
+static int take(struct lock_owner *l, const struct attempt *a)
+{
+	struct flock range;
+
+	if (!a->range)
+		return native_flock(l->native, a->operation | LOCK_NB);
+	range = *a->range;
+	return native_lock(l->native, F_OFD_SETLK, &range);
+}
+
+static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
+		       struct fs_busy *ret_busy)
+{
+	struct lock_owner *l = NULL;
+	struct opened *o;
+	struct node *n;
+	struct file f;
+	int r = opened_get(fs, file, &n, &f);
+
+	if (r < 0)
+		return r;
+	o = n->opened;
+	pthread_mutex_lock(&o->lock);
+	r = owner_get(a->range ? &o->owners : &o->flock_owners, f.native, a->owner, &l);
+	if (r == 0) {
+		l->pid = a->pid;
+		l->file = file;
+		r = take(l, a);
+	}
+	if (r == -EAGAIN)
+		tell_busy(fs, n, l->native, ret_busy);
+	pthread_mutex_unlock(&o->lock);
+	opened_put(fs, n);
+	return r;
+}
+
+int fs_setlk(struct fs *fs, uint64_t file, uint64_t owner, pid_t pid,
+	     const struct flock *lock, struct fs_busy *ret_busy)
+{
+	const struct attempt a = { .owner = owner, .pid = pid, .range = lock };
+
+	atomic_store(&fs->record_locks, true);
+	return try_to_take(fs, file, &a, ret_busy);
+}
+
+int fs_flock(struct fs *fs, uint64_t file, int operation, struct fs_busy *ret_busy)
+{
+	const struct attempt a = { .owner = file, .operation = operation };
+
+	return try_to_take(fs, file, &a, ret_busy);
+}
+
+/*
+ * Gives up all locks of @l. While the process waits for another one with a thread of its
+ * own, the open file stays: that one it will have.
+ */
+static void unlock_all(struct opened *o, struct lock_owner *l)
+{
+	struct flock all = { .l_type = F_UNLCK };
+
+	/* References are taken with opened->lock held, so the last one stays the last. */
+	if (atomic_load(&l->native->refs) == 1)
+		drop(&o->owners, l);
+	else
+		native_lock(l->native, F_OFD_SETLK, &all);
+}
+
+int fs_flush(struct fs *fs, uint64_t file, uint64_t owner)
+{
+	struct lock_owner *l;
+	struct node *n;
+	struct file f;
+	int r = opened_get(fs, file, &n, &f);
+
+	if (r < 0)
+		return r;
+	pthread_mutex_lock(&n->opened->lock);
+	l = find(&n->opened->owners, owner);
+	if (l)
+		unlock_all(n->opened, l);
+	pthread_mutex_unlock(&n->opened->lock);
+	opened_put(fs, n);
+	return 0;
+}
+
+uint64_t fs_releases(struct fs *fs)
+{
+	uint64_t n;
+
+	pthread_mutex_lock(&fs->lock);
+	n = fs->releases;
+	pthread_mutex_unlock(&fs->lock);
+	return n;
+}
+
+bool fs_await_release(struct fs *fs, uint64_t *seen, const struct timespec *until)
+{
+	bool more;
+	int r = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	while (fs->releases == *seen && r == 0)
+		r = pthread_cond_timedwait(&fs->released, &fs->lock, until);
+	more = fs->releases != *seen;
+	*seen = fs->releases;
+	pthread_mutex_unlock(&fs->lock);
+	return more;
+}

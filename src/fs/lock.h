@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The owners of record locks: what file.c gives back when files are closed. */
+#include <stdint.h>
+
+struct opened;
+
+/*
+ * Drops the locks of the owners that locked through @file: nobody has it open any more.
+ * Called with opened->lock held.
+ */
+void lock_drop_file(struct opened *o, uint64_t file);
+/* Drops all that is left. */
+void lock_drop_all(struct opened *o);

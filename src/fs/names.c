@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* Names: finding, making, removing and renaming objects. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "fs/file.h"
+#include "fs/internal.h"
+
+static int learn(struct fs *fs, const struct object_info *info, const char *name,
+		 struct fs_entry *ret)
+{
+	*ret = (struct fs_entry){ .generation = fs->generation, .attr = info->stat };
+	return node_learn(fs, &info->id, name, &ret->node);
+}
+
+int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
+	      struct fs_entry *ret)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+	int r = kind_lookup(fs->kind, caller, name, &handle, &info);
+
+	if (r == 0)
+		r = learn(fs, &info, name, ret);
+	if (r == 0)
+		recent_put(&fs->recent, ret->node, name, handle);
+	return r;
+}
+
+void fs_forget(struct fs *fs, uint64_t node, uint64_t lookups)
+{
+	node_forget(fs, node, lookups);
+}
+
+/*
+ * What was made for a request that then fails goes again: unless somebody has put another
+ * object in its place meanwhile.
+ */
+static void undo_create(struct fs *fs, const struct caller *caller, const char *name,
+			const struct object_info *info)
+{
+	if (!info->created || !name_leads_to(fs, name, &info->id))
+		return;
+	echo_expect(&fs->echo, name);
+	if (kind_remove(fs->kind, caller, name) < 0)
+		echo_cancel(&fs->echo, name);
+}
+
+/* What natively removed objects still take because we hold them shall not be missed. */
+static int create(struct fs *fs, const struct caller *caller, const char *name, int flags,
+		  mode_t mode, struct native_file **ret, struct object_info *ret_info)
+{
+	int r = kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
+
+	if (r != -ENOSPC)
+		return r;
+	recent_drop(&fs->recent, NULL);
+	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
+}
+
+int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
+	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct object_info info;
+	int r = create(fs, caller, name, flags, mode, &native, &info);
+
+	if (r < 0)
+		return r;
+	r = learn(fs, &info, name, ret);
+	if (r == 0) {
+		r = file_add(fs, ret->node, flags, &native, ret_file);
+		if (r < 0)
+			node_forget(fs, ret->node, 1);
+	}
+	if (r < 0)
+		undo_create(fs, caller, name, &info);
+	return r;
+}
+
+int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_t mode,
+	     struct fs_entry *ret)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct object_info info;
+	int r;
+
+	if (!S_ISREG(mode))
+		return -EPERM;
+	r = create(fs, caller, name, O_RDONLY | O_EXCL, mode, &native, &info);
+	if (r < 0)
+		return r;
+	r = learn(fs, &info, name, ret);
+	if (r < 0)
+		undo_create(fs, caller, name, &info);
+	return r;
+}
+
+int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
+{
+	int r;
+
+	echo_expect(&fs->echo, name);
+	r = kind_remove(fs->kind, caller, name);
+	if (r < 0)
+		echo_cancel(&fs->echo, name);
+	else
+		recent_drop(&fs->recent, name);
+	return r;
+}
+
+/* The node of what is called @name by now shall know it. */
+static void tell_node(struct fs *fs, const char *name)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+
+	if (kind_lookup(fs->kind, NULL, name, &handle, &info) == 0)
+		node_renamed(fs, &info.id, name);
+}
+
+static void expect_rename(struct fs *fs, const char *from, const char *to, bool exchange,
+			  void (*expect)(struct echo *, const char *))
+{
+	/* An exchange is two renames to those who watch. */
+	for (int i = 0; i < (exchange ? 2 : 1); i++) {
+		expect(&fs->echo, from);
+		expect(&fs->echo, to);
+	}
+}
+
+int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
+	      const char *to, unsigned int flags)
+{
+	bool exchange = flags & RENAME_EXCHANGE;
+	int r;
+
+	expect_rename(fs, from, to, exchange, echo_expect);
+	r = kind_rename(fs->kind, caller, from, to, flags);
+	if (r < 0) {
+		expect_rename(fs, from, to, exchange, echo_cancel);
+		return r;
+	}
+	/* What was replaced is gone, and what moved is found by its new name. */
+	recent_drop(&fs->recent, to);
+	recent_drop(&fs->recent, from);
+	tell_node(fs, to);
+	if (exchange)
+		tell_node(fs, from);
+	return 0;
+}

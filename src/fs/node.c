@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of nodes. A node lives while the kernel remembers it (lookups) or a request
+ * or an open file of ours uses it (refs). Two names of one object, as hard links or a
+ * native rename make them, lead to one node, so that the object has one backing file.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/file.h"
+#include "fs/internal.h"
+
+int node_add_root(struct fs *fs)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->refs = 1;
+	r = slots_add(&fs->nodes, n, &n->number);
+	if (r < 0)
+		free(n);
+	else
+		assert(n->number == FS_ROOT);
+	return r;
+}
+
+static void free_node(struct node *n)
+{
+	free(n->name);
+	free(n);
+}
+
+/* Called with the lock held. */
+static void remove_if_unused(struct fs *fs, struct node *n)
+{
+	if (n->lookups > 0 || n->refs > 0)
+		return;
+	slots_remove(&fs->nodes, n->number);
+	HASH_DELETE(hh, fs->nodes_by_id, n);
+	free_node(n);
+}
+
+static struct node *find(struct fs *fs, const struct object_id *id)
+{
+	struct node *n;
+
+	HASH_FIND(hh, fs->nodes_by_id, id, sizeof(*id), n);
+	return n;
+}
+
+/* Called with the lock held. */
+static int add(struct fs *fs, const struct object_id *id, struct node **ret)
+{
+	struct node *n = calloc(1, sizeof(*n));
+	int r;
+
+	if (!n)
+		return -ENOMEM;
+	n->id = *id;
+	r = slots_add(&fs->nodes, n, &n->number);
+	if (r < 0) {
+		free(n);
+		return r;
+	}
+	HASH_ADD(hh, fs->nodes_by_id, id, sizeof(n->id), n);
+	if (!n->hh.tbl) {
+		slots_remove(&fs->nodes, n->number);
+		free(n);
+		return -ENOMEM;
+	}
+	*ret = n;
+	return 0;
+}
+
+/* Called with the lock held. Most often the name is the one that the node has already. */
+static int set_name(struct node *n, const char *name)
+{
+	char *copy;
+
+	if (n->name && strcmp(n->name, name) == 0)
+		return 0;
+	copy = strdup(name);
+	if (!copy)
+		return -ENOMEM;
+	free(n->name);
+	n->name = copy;
+	return 0;
+}
+
+int node_learn(struct fs *fs, const struct object_id *id, const char *name,
+	       uint64_t *ret_number)
+{
+	struct node *n;
+	int r = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	n = find(fs, id);
+	if (!n)
+		r = add(fs, id, &n);
+	if (r == 0)
+		r = set_name(n, name);
+	if (r == 0) {
+		n->lookups++;
+		*ret_number = n->number;
+	} else if (n) {
+		remove_if_unused(fs, n);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return r;
+}
+
+void node_renamed(struct fs *fs, const struct object_id *id, const char *name)
+{
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	n = find(fs, id);
+	/* Without memory the node keeps a name that no longer verifies, and is looked up.
+	 */
+	if (n)
+		set_name(n, name);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+void node_forget(struct fs *fs, uint64_t number, uint64_t lookups)
+{
+	struct node *n;
+
+	if (number == FS_ROOT)
+		return;
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	if (n) {
+		n->lookups -= lookups < n->lookups ? lookups : n->lookups;
+		remove_if_unused(fs, n);
+	}
+	pthread_mutex_unlock(&fs->lock);
+}
+
+struct node *node_get(struct fs *fs, uint64_t number)
+{
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	if (n)
+		n->refs++;
+	pthread_mutex_unlock(&fs->lock);
+	return n;
+}
+
+void node_put(struct fs *fs, struct node *n)
+{
+	pthread_mutex_lock(&fs->lock);
+	assert(n->refs > 0);
+	n->refs--;
+	remove_if_unused(fs, n);
+	pthread_mutex_unlock(&fs->lock);
+}
+
+void node_name(struct fs *fs, const struct node *n, char name[256])
+{
+	pthread_mutex_lock(&fs->lock);
+	snprintf(name, 256, "%s", n->name ? n->name : "");
+	pthread_mutex_unlock(&fs->lock);
+}
+
+bool name_leads_to(struct fs *fs, const char *name, const struct object_id *id)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+
+	return kind_lookup(fs->kind, NULL, name, &handle, &info) == 0 &&
+	       memcmp(&info.id, id, sizeof(*id)) == 0;
+}
+
+/* The object by the node's name, if the name still leads to it. */
+static int hold_by_name(struct fs *fs, const struct caller *caller, const struct node *n,
+			const char *name, struct native_file **ret)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+	int r = kind_lookup(fs->kind, caller, name, &handle, &info);
+
+	if (r == -ENOENT || (r == 0 && memcmp(&info.id, &n->id, sizeof(n->id)) != 0))
+		return -ESTALE;
+	if (r < 0)
+		return r;
+	recent_put(&fs->recent, n->number, name, handle);
+	*ret = take_ptr(handle);
+	return 0;
+}
+
+int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
+	      struct native_file **ret)
+{
+	struct native_file *f = NULL;
+	char name[256] = "";
+	struct node *n;
+	int r = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	if (n) {
+		n->refs++;
+		f = n->name ? opened_file(n) : kind_root(fs->kind);
+		if (f)
+			native_file_ref(f);
+		else if (n->name)
+			strcpy(name, n->name);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	if (!n)
+		return -ESTALE;
+	if (!f)
+		f = recent_get(&fs->recent, number);
+	if (f)
+		*ret = f;
+	else
+		r = hold_by_name(fs, caller, n, name, ret);
+	node_put(fs, n);
+	return r;
+}
+
+void node_drop_all(struct fs *fs)
+{
+	uint32_t at = 0;
+	struct node *n;
+
+	HASH_CLEAR(hh, fs->nodes_by_id);
+	while ((n = slots_next(&fs->nodes, &at)))
+		free_node(n);
+	slots_done(&fs->nodes);
+}

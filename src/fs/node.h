@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A node is what the kernel knows an object by: a number, the object's identity, and the
+ * name by which it was last seen. It holds neither a descriptor nor the object: a million
+ * nodes cost memory only, and pin none of the objects'.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The table of nodes by identity: memory may run out, and then the request fails, not we.
+ */
+#define HASH_NONFATAL_OOM 1
+/* The default one falls through switch labels, which clang warns of. */
+#define HASH_FUNCTION     HASH_FNV
+#include <uthash.h>
+
+#include "native/kind.h"
+#include "util/cleanup.h"
+
+struct fs;
+struct opened;
+
+struct node {
+	struct object_id id;
+	uint64_t number;
+	uint64_t lookups; /* what the kernel has yet to forget; protected by fs->lock */
+	unsigned int
+		refs; /* of our own: requests and open files; protected by fs->lock */
+	struct opened *opened; /* while files are open; protected by fs->lock */
+	char *name;            /* NULL: the root; protected by fs->lock */
+	UT_hash_handle hh;     /* in fs->nodes_by_id; protected by fs->lock */
+};
+
+/* Makes the node of the directory, number FS_ROOT. */
+int node_add_root(struct fs *fs);
+
+/* The node of object @id, made if it is new, last seen as @name, with one more lookup. */
+int node_learn(struct fs *fs, const struct object_id *id, const char *name,
+	       uint64_t *ret_number);
+void node_forget(struct fs *fs, uint64_t number, uint64_t lookups);
+/* The object @id is called @name from now on, if it has a node. */
+void node_renamed(struct fs *fs, const struct object_id *id, const char *name);
+
+/* The node with a reference for the caller, or NULL. */
+struct node *node_get(struct fs *fs, uint64_t number);
+void node_put(struct fs *fs, struct node *n);
+/* The name of @n into @name; an empty one for the root. */
+void node_name(struct fs *fs, const struct node *n, char name[256]);
+
+/* Whether @name is the name of object @id, as far as we can see by ourselves. */
+bool name_leads_to(struct fs *fs, const char *name, const struct object_id *id);
+
+/*
+ * A native file that leads to the object of node @number whatever its name does: of a
+ * file that is open, else the handle of a recent lookup, else by name, with the identity
+ * checked. Takes a reference for the caller.
+ */
+int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
+	      struct native_file **ret);
+
+/* Drops every node; for fs_free(). */
+void node_drop_all(struct fs *fs);

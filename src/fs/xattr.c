@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Extended attributes: those of the object, and our own, "user.shmfs.*", which tell about
+ * the file, can only be read, and are not listed, so that a copy does not carry them
+ * along.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "fs/file.h"
+#include "fs/internal.h"
+
+#define OWN_PREFIX "user.shmfs."
+#define OWN_IO     OWN_PREFIX "io"
+
+static bool is_own(const char *name)
+{
+	return strncmp(name, OWN_PREFIX, strlen(OWN_PREFIX)) == 0;
+}
+
+static ssize_t give(const char *text, void *value, size_t size)
+{
+	size_t n = strlen(text);
+
+	if (size == 0)
+		return (ssize_t)n;
+	if (size < n)
+		return -ERANGE;
+	memcpy(value, text, n);
+	return (ssize_t)n;
+}
+
+static ssize_t get_own(struct fs *fs, uint64_t node, const char *name, void *value,
+		       size_t size)
+{
+	if (node == FS_ROOT || strcmp(name, OWN_IO) != 0)
+		return -ENODATA;
+	return give(file_io(fs, node) == FS_IO_PASSTHROUGH ? "passthrough" : "direct",
+		    value, size);
+}
+
+ssize_t fs_getxattr(struct fs *fs, const struct caller *caller, uint64_t node,
+		    const char *name, void *value, size_t size)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = node_hold(fs, caller, node, &f);
+
+	if (r < 0)
+		return r;
+	if (is_own(name))
+		return get_own(fs, node, name, value, size);
+	return native_getxattr(f, caller, name, value, size);
+}
+
+ssize_t fs_listxattr(struct fs *fs, const struct caller *caller, uint64_t node,
+		     char *list, size_t size)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = node_hold(fs, caller, node, &f);
+
+	return r < 0 ? r : native_listxattr(f, caller, list, size);
+}
+
+int fs_setxattr(struct fs *fs, const struct caller *caller, uint64_t node,
+		const char *name, const void *value, size_t size, int flags)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = node_hold(fs, caller, node, &f);
+
+	if (r < 0)
+		return r;
+	return is_own(name) ? -EPERM
+			    : native_setxattr(f, caller, name, value, size, flags);
+}
+
+int fs_removexattr(struct fs *fs, const struct caller *caller, uint64_t node,
+		   const char *name)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = node_hold(fs, caller, node, &f);
+
+	if (r < 0)
+		return r;
+	return is_own(name) ? -EPERM : native_removexattr(f, caller, name);
+}

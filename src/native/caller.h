@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * The one who asks: native calls whose outcome depends on who makes them are made as the
+ * caller, so that the native kernel decides and not we.
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "util/cleanup.h"
+
+struct caller {
+	uid_t uid; /* effective user and group of the request */
+	gid_t gid;
+	pid_t pid;
+	/*
+	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
+	 * number, also where it is more than @n, or a negative errno. It costs a walk
+	 * through /proc, so it is called only where the group class can decide.
+	 */
+	int (*groups)(void *context, size_t n, gid_t *ret);
+	void *context;
+};
+
+/* What a thread has to take back when it leaves the caller. */
+struct caller_guard {
+	bool ids;    /* protected by nothing: lives on its thread's stack */
+	bool groups; /* likewise */
+};
+
+/*
+ * To be called once, before the process has threads: as root the process gives up its own
+ * supplementary groups, so that none of them can ever decide for a caller. Returns 0 or a
+ * negative errno.
+ */
+int caller_init(void);
+
+/*
+ * caller_enter() - take the effective ids of a caller, on this thread only
+ * @caller:	who asks, or NULL for the process itself: then nothing changes
+ * @groups:	whether the caller's supplementary groups can decide
+ * @guard:	what caller_leave() needs; declare it with _as_caller_
+ *
+ * A process without root serves its own user, and root, with nothing to switch; others
+ * get -EACCES.
+ *
+ * Return: 0, or a negative errno: then nothing is switched. -EACCES where the groups
+ * decide and cannot be read.
+ */
+int caller_enter(const struct caller *caller, bool groups, struct caller_guard *guard);
+
+/* Takes the process's own ids back. It cannot fail: a process that could not would abort.
+ */
+void caller_leave(struct caller_guard *guard);
+
+#define _as_caller_ _cleanup_(caller_leave)

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kind "posix": shm_open objects, the regular files of one directory of a tmpfs.
+ *
+ * The directory is world-writable and hostile: a name may turn into a symlink, a FIFO or
+ * somebody else's object between any two calls. So an object is first held by an O_PATH
+ * descriptor, which has no side effect on whatever is there, checked, and everything else
+ * goes through that descriptor (/proc/self/fd/N where a call has no *at form for it):
+ * what was checked is what is used. The native kernel checks the rights, as the caller.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
+#include <sys/uio.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "native/kind.h"
+#include "native/posix-list.h"
+#include "native/posix-watch.h"
+
+#define ACL_ACCESS "system.posix_acl_access"
+
+/* Flags of open(2) that mean something for an object, and those that are always right. */
+#define OPEN_FLAGS   (O_ACCMODE | O_TRUNC | O_NOATIME)
+#define ALWAYS_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+
+struct posix_file {
+	struct native_file file;
+	int fd;
+};
+
+struct posix_kind {
+	struct kind kind;
+	int dir; /* O_RDONLY: lists, and is where all names are looked up */
+	struct posix_watch watch;
+	bool reserve;
+	struct posix_file root; /* an O_PATH handle of the same directory */
+};
+
+/* A path that leads to what a descriptor has open. */
+struct fd_path {
+	char text[32];
+};
+
+static struct fd_path fd_path(int fd)
+{
+	struct fd_path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
+	return path;
+}
+
+static struct posix_kind *posix(struct kind *k)
+{
+	return (struct posix_kind *)k;
+}
+
+static int fd_of(struct native_file *f)
+{
+	return ((struct posix_file *)f)->fd;
+}
+
+/* Takes over @fd. */
+static int posix_file_new(struct kind *k, int *fd, struct native_file **ret)
+{
+	struct posix_file *f = malloc(sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	*f = (struct posix_file){ .file = { .kind = k }, .fd = take_fd(fd) };
+	atomic_init(&f->file.refs, 1);
+	*ret = &f->file;
+	return 0;
+}
+
+static void posix_close(struct native_file *f)
+{
+	close_fd(fd_of(f));
+	free(f);
+}
+
+/*
+ * Whether the group class can decide what @caller may do with what @fd has open. It
+ * cannot for the owner, nor where the group has the others' rights and there is no ACL.
+ * @path is where the ACL is read.
+ */
+static bool groups_decide(int fd, const struct caller *caller)
+{
+	struct stat st;
+
+	if (!caller || caller->uid == 0)
+		return false;
+	if (fstat(fd, &st) < 0)
+		return true;
+	if (st.st_uid == caller->uid)
+		return false;
+	if (((st.st_mode >> 3) & 7) != (st.st_mode & 7))
+		return true;
+	return getxattr(fd_path(fd).text, ACL_ACCESS, NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != EOPNOTSUPP);
+}
+
+static int enter(int fd, const struct caller *caller, struct caller_guard *guard)
+{
+	return caller_enter(caller, groups_decide(fd, caller), guard);
+}
+
+static struct timespec timespec_of(struct statx_timestamp t)
+{
+	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+}
+
+static void info_of(const struct statx *x, struct object_info *ret)
+{
+	*ret = (struct object_info){
+		.id = {
+			.device = makedev(x->stx_dev_major, x->stx_dev_minor),
+			.inode = x->stx_ino,
+		},
+		.stat = {
+			.st_dev = makedev(x->stx_dev_major, x->stx_dev_minor),
+			.st_ino = x->stx_ino,
+			.st_mode = x->stx_mode,
+			.st_nlink = x->stx_nlink,
+			.st_uid = x->stx_uid,
+			.st_gid = x->stx_gid,
+			.st_size = (off_t)x->stx_size,
+			.st_blksize = (blksize_t)x->stx_blksize,
+			.st_blocks = (blkcnt_t)x->stx_blocks,
+			.st_atim = timespec_of(x->stx_atime),
+			.st_mtim = timespec_of(x->stx_mtime),
+			.st_ctim = timespec_of(x->stx_ctime),
+		},
+	};
+	if (x->stx_mask & STATX_BTIME)
+		ret->id.birth =
+			x->stx_btime.tv_sec * INT64_C(1000000000) + x->stx_btime.tv_nsec;
+}
+
+static int stat_fd(int fd, struct object_info *ret)
+{
+	struct statx x;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+		return -errno;
+	info_of(&x, ret);
+	return 0;
+}
+
+/* Publishes the object that @fd has open, which it takes over; what is none is -ENOENT.
+ */
+static int hold(struct kind *k, int *fd, struct native_file **ret,
+		struct object_info *ret_info)
+{
+	struct object_info info;
+	int r = stat_fd(*fd, &info);
+
+	if (r < 0)
+		return r;
+	if (!S_ISREG(info.stat.st_mode))
+		return -ENOENT;
+	r = posix_file_new(k, fd, ret);
+	if (r == 0)
+		*ret_info = info;
+	return r;
+}
+
+static int posix_lookup(struct kind *k, const struct caller *caller, const char *name,
+			struct native_file **ret, struct object_info *ret_info)
+{
+	_cleanup_close_ int fd = -1;
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+
+	if (r < 0)
+		return r;
+	fd = openat(posix(k)->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	return fd < 0 ? -errno : hold(k, &fd, ret, ret_info);
+}
+
+/*
+ * The object was there before us. It is opened by name and with O_CREAT all the same, so
+ * that the kernel applies fs.protected_regular; what is no object is not even opened.
+ */
+static int create_existing(struct posix_kind *p, const char *name, int flags, mode_t mode)
+{
+	_cleanup_close_ int handle =
+		openat(p->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat st;
+
+	if (handle >= 0 && fstat(handle, &st) == 0 && !S_ISREG(st.st_mode))
+		return S_ISDIR(st.st_mode)   ? -EISDIR
+		       : S_ISLNK(st.st_mode) ? -ELOOP
+					     : -EEXIST;
+	return errno_or(openat(p->dir, name, O_CREAT | flags, mode));
+}
+
+static int posix_create(struct kind *k, const struct caller *caller, const char *name,
+			int flags, mode_t mode, struct native_file **ret,
+			struct object_info *ret_info)
+{
+	int native = (flags & OPEN_FLAGS) | ALWAYS_FLAGS;
+	_cleanup_close_ int fd = -1;
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+	bool created;
+
+	if (r < 0)
+		return r;
+	fd = errno_or(openat(posix(k)->dir, name, O_CREAT | O_EXCL | native, mode));
+	created = fd >= 0;
+	if (fd == -EEXIST && !(flags & O_EXCL)) {
+		/* Now it is an object's rights that count, of which nothing is known yet.
+		 */
+		caller_leave(&guard);
+		r = caller_enter(caller, true, &guard);
+		if (r < 0)
+			return r;
+		fd = create_existing(posix(k), name, native, mode);
+	}
+	if (fd < 0)
+		return fd;
+	r = hold(k, &fd, ret, ret_info);
+	if (r == 0)
+		ret_info->created = created;
+	else if (created)
+		unlinkat(posix(k)->dir, name, 0);
+	return r == -ENOENT ? -EEXIST : r;
+}
+
+static int posix_remove(struct kind *k, const struct caller *caller, const char *name)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+
+	return r < 0 ? r : errno_or(unlinkat(posix(k)->dir, name, 0));
+}
+
+static int posix_rename(struct kind *k, const struct caller *caller, const char *from,
+			const char *to, unsigned int flags)
+{
+	int dir = posix(k)->dir;
+	_as_caller_ struct caller_guard guard;
+	int r = enter(dir, caller, &guard);
+
+	if (r < 0)
+		return r;
+	/* A whiteout is a device, which would be no object. */
+	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
+		return -EINVAL;
+	return errno_or(renameat2(dir, from, dir, to, flags));
+}
+
+static int open_as(struct native_file *f, const struct caller *caller, int flags)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	if (r < 0)
+		return r;
+	/* The last component is a magic link: it leads to the held object and nowhere
+	 * else. */
+	flags = (flags & OPEN_FLAGS) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
+	return errno_or(open(fd_path(fd_of(f)).text, flags));
+}
+
+static int posix_open(struct native_file *f, const struct caller *caller, int flags,
+		      struct native_file **ret)
+{
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	/*
+	 * To execute takes the right to read as well: the kernel would let the process be
+	 * traced as one that its user may read.
+	 */
+	if (flags & KIND_OPEN_EXEC) {
+		r = f->kind->ops->access(f, caller, X_OK);
+		if (r < 0)
+			return r;
+	}
+	fd = open_as(f, caller, flags);
+	return fd < 0 ? fd : posix_file_new(f->kind, &fd, ret);
+}
+
+static int posix_stat(struct native_file *f, struct object_info *ret)
+{
+	return stat_fd(fd_of(f), ret);
+}
+
+static int posix_access(struct native_file *f, const struct caller *caller, int mask)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	if (r < 0)
+		return r;
+	return errno_or(faccessat(fd_of(f), "", mask, AT_EACCESS | AT_EMPTY_PATH));
+}
+
+/* The memory for what grows, before anything is changed: all of it, or -ENOSPC. */
+static int reserve(struct native_file *f, uint64_t size)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd_of(f), &st) < 0)
+		return -errno;
+	if (size <= (uint64_t)st.st_size)
+		return 0;
+	do
+		r = errno_or(fallocate(fd_of(f), 0, 0, (off_t)size));
+	while (r == -EINTR);
+	return r;
+}
+
+static int posix_resize(struct native_file *f, uint64_t size)
+{
+	int r = posix(f->kind)->reserve ? reserve(f, size) : 0;
+
+	return r < 0 ? r : errno_or(ftruncate(fd_of(f), (off_t)size));
+}
+
+/*
+ * truncate(2), after opening the object for writing as the caller: that is the same
+ * check, and does not wait for the holders of leases, who could keep us as long as they
+ * like; it is -EAGAIN instead. While it is open nobody gets a lease.
+ */
+static int posix_truncate(struct native_file *f, const struct caller *caller,
+			  uint64_t size)
+{
+	_cleanup_native_ struct native_file *open_file = NULL;
+	int r = posix_open(f, caller, O_WRONLY, &open_file);
+
+	if (r == 0 && posix(f->kind)->reserve)
+		r = reserve(open_file, size);
+	if (r < 0)
+		return r;
+	return errno_or(truncate(fd_path(fd_of(open_file)).text, (off_t)size));
+}
+
+static int posix_chmod(struct native_file *f, const struct caller *caller, mode_t mode)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	return r < 0 ? r : errno_or(chmod(fd_path(fd_of(f)).text, mode));
+}
+
+static int posix_chown(struct native_file *f, const struct caller *caller, uid_t uid,
+		       gid_t gid)
+{
+	_as_caller_ struct caller_guard guard;
+	/* Which groups an owner may give a file to is decided by the groups. */
+	int r = caller_enter(caller, true, &guard);
+
+	return r < 0 ? r : errno_or(fchownat(fd_of(f), "", uid, gid, AT_EMPTY_PATH));
+}
+
+static int posix_utimens(struct native_file *f, const struct caller *caller,
+			 const struct timespec times[2])
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	return r < 0 ? r
+		     : errno_or(utimensat(AT_FDCWD, fd_path(fd_of(f)).text, times, 0));
+}
+
+static ssize_t posix_getxattr(struct native_file *f, const struct caller *caller,
+			      const char *name, void *value, size_t size)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	return r < 0 ? r : errno_or(getxattr(fd_path(fd_of(f)).text, name, value, size));
+}
+
+static ssize_t posix_listxattr(struct native_file *f, const struct caller *caller,
+			       char *list, size_t size)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	return r < 0 ? r : errno_or(listxattr(fd_path(fd_of(f)).text, list, size));
+}
+
+static int posix_setxattr(struct native_file *f, const struct caller *caller,
+			  const char *name, const void *value, size_t size, int flags)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	if (r < 0)
+		return r;
+	return errno_or(setxattr(fd_path(fd_of(f)).text, name, value, size, flags));
+}
+
+static int posix_removexattr(struct native_file *f, const struct caller *caller,
+			     const char *name)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(fd_of(f), caller, &guard);
+
+	return r < 0 ? r : errno_or(removexattr(fd_path(fd_of(f)).text, name));
+}
+
+static int posix_backing(struct native_file *f)
+{
+	return fd_of(f);
+}
+
+static ssize_t posix_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
+{
+	return errno_or(pread(fd_of(f), buf, n, (off_t)offset));
+}
+
+static ssize_t posix_write(struct native_file *f, const void *buf, size_t n,
+			   uint64_t offset, bool append)
+{
+	/* pwritev2() only reads from the buffer. */
+	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = n };
+
+	return errno_or(
+		pwritev2(fd_of(f), &iov, 1, (off_t)offset, append ? RWF_APPEND : 0));
+}
+
+static int posix_allocate(struct native_file *f, int mode, uint64_t offset,
+			  uint64_t length)
+{
+	return errno_or(fallocate(fd_of(f), mode, (off_t)offset, (off_t)length));
+}
+
+static int64_t posix_seek(struct native_file *f, int64_t offset, int whence)
+{
+	return errno_or((int64_t)lseek(fd_of(f), offset, whence));
+}
+
+static ssize_t posix_copy(struct native_file *in, uint64_t in_offset,
+			  struct native_file *out, uint64_t out_offset, size_t n)
+{
+	off_t from = (off_t)in_offset;
+	off_t to = (off_t)out_offset;
+
+	return errno_or(copy_file_range(fd_of(in), &from, fd_of(out), &to, n, 0));
+}
+
+static int posix_sync(struct native_file *f, bool data_only)
+{
+	return errno_or(data_only ? fdatasync(fd_of(f)) : fsync(fd_of(f)));
+}
+
+static int posix_lock(struct native_file *f, int command, struct flock *lock)
+{
+	return errno_or(fcntl(fd_of(f), command, lock));
+}
+
+static int posix_flock(struct native_file *f, int operation)
+{
+	return errno_or(flock(fd_of(f), operation));
+}
+
+static struct native_file *posix_root(struct kind *k)
+{
+	return &posix(k)->root.file;
+}
+
+static int posix_statfs(struct kind *k, struct statvfs *ret)
+{
+	return errno_or(fstatvfs(posix(k)->dir, ret));
+}
+
+static int list_open(struct kind *k, const struct caller *caller,
+		     struct native_list **ret)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+
+	return r < 0 ? r : posix_list_open(fd_path(posix(k)->dir).text, ret);
+}
+
+static int posix_watch(struct kind *k)
+{
+	return posix(k)->watch.fd;
+}
+
+static int posix_removed(struct kind *k, char name[256])
+{
+	return posix_watch_next(&posix(k)->watch, name);
+}
+
+static void posix_free(struct kind *k)
+{
+	struct posix_kind *p = posix(k);
+
+	posix_watch_done(&p->watch);
+	close_fd(p->root.fd);
+	close_fd(p->dir);
+	free(p);
+}
+
+static int posix_new(const struct kind_config *config, struct kind **ret)
+{
+	_cleanup_(cleanup_kind) struct kind *k = NULL;
+	struct posix_kind *p = calloc(1, sizeof(*p));
+	struct statfs st;
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	p->kind.ops = &kind_posix;
+	p->reserve = config->reserve;
+	p->root = (struct posix_file){ .file = { .kind = &p->kind }, .fd = -1 };
+	atomic_init(&p->root.file.refs, 1);
+	p->watch.fd = -1;
+	k = &p->kind;
+	p->dir = open(config->shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->dir < 0)
+		return -errno;
+	if (fstatfs(p->dir, &st) < 0)
+		return -errno;
+	if (st.f_type != TMPFS_MAGIC)
+		return -EINVAL;
+	p->root.fd = openat(p->dir, ".", O_PATH | O_CLOEXEC);
+	if (p->root.fd < 0)
+		return -errno;
+	r = posix_watch_init(&p->watch, fd_path(p->dir).text);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(k);
+	return 0;
+}
+
+const struct kind_ops kind_posix = {
+	.name = "posix",
+	.new = posix_new,
+	.free = posix_free,
+	.root = posix_root,
+	.statfs = posix_statfs,
+	.list_open = list_open,
+	.list_next = posix_list_next,
+	.list_close = posix_list_close,
+	.watch = posix_watch,
+	.removed = posix_removed,
+	.lookup = posix_lookup,
+	.create = posix_create,
+	.remove = posix_remove,
+	.rename = posix_rename,
+	.open = posix_open,
+	.stat = posix_stat,
+	.access = posix_access,
+	.truncate = posix_truncate,
+	.chmod = posix_chmod,
+	.chown = posix_chown,
+	.utimens = posix_utimens,
+	.getxattr = posix_getxattr,
+	.listxattr = posix_listxattr,
+	.setxattr = posix_setxattr,
+	.removexattr = posix_removexattr,
+	.backing = posix_backing,
+	.read = posix_read,
+	.write = posix_write,
+	.resize = posix_resize,
+	.allocate = posix_allocate,
+	.seek = posix_seek,
+	.copy = posix_copy,
+	.sync = posix_sync,
+	.lock = posix_lock,
+	.flock = posix_flock,
+	.close = posix_close,
+};

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Numbers for things that a peer names by number: a 64-bit number, 0 never among them,
+ * that leads to a pointer in constant time and is not given twice (a slot is used 2^32
+ * times before its first number returns). Not locked: the owner of the table locks it.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+struct slot;
+
+struct slots {
+	struct slot *slots;
+	uint32_t n;     /* slots there are */
+	uint32_t used;  /* slots in use */
+	uint32_t first; /* first free slot, or n */
+};
+
+#define SLOTS_INIT            \
+	{                     \
+		NULL, 0, 0, 0 \
+	}
+
+/* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^32. */
+int slots_add(struct slots *s, void *p, uint64_t *ret_number);
+/* The pointer behind @number, or NULL where there is none (any more). */
+void *slots_get(const struct slots *s, uint64_t number);
+/* Gives the slot back and returns what was there, or NULL. */
+void *slots_remove(struct slots *s, uint64_t number);
+/* Iterates: the first pointer at or behind slot *@at, which is moved behind it; NULL at
+ * the end. */
+void *slots_next(const struct slots *s, uint32_t *at);
+/* Frees the table; what the pointers lead to is their owner's. */
+void slots_done(struct slots *s);

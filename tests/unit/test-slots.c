@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Numbers: never 0, never twice, and none leads astray. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "util/slots.h"
+
+static int things[1000];
+
+static uint64_t add(struct slots *s, void *p)
+{
+	uint64_t number = 0;
+
+	assert_int_equal(slots_add(s, p, &number), 0);
+	assert_int_not_equal(number, 0);
+	assert_ptr_equal(slots_get(s, number), p);
+	return number;
+}
+
+static void test_empty(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint32_t at = 0;
+
+	(void)state;
+	assert_null(slots_get(&s, 0));
+	assert_null(slots_get(&s, 1));
+	assert_null(slots_remove(&s, 1));
+	assert_null(slots_next(&s, &at));
+	slots_done(&s);
+	slots_done(&s);
+}
+
+/* The root of a file system is number 1 because it is the first. */
+static void test_first_is_one(void **state)
+{
+	struct slots s = SLOTS_INIT;
+
+	(void)state;
+	assert_int_equal(add(&s, things), 1);
+	slots_done(&s);
+	assert_int_equal(add(&s, things), 1);
+	slots_done(&s);
+}
+
+static void test_grows(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[1000];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		numbers[i] = add(&s, &things[i]);
+	assert_int_equal(s.used, 1000);
+	for (int i = 0; i < 1000; i++) {
+		assert_ptr_equal(slots_get(&s, numbers[i]), &things[i]);
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(numbers[i], numbers[k]);
+	}
+	for (int i = 0; i < 1000; i++)
+		assert_ptr_equal(slots_remove(&s, numbers[i]), &things[i]);
+	assert_int_equal(s.used, 0);
+	slots_done(&s);
+}
+
+static void test_a_place_is_used_again_but_no_number(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t old, new;
+
+	(void)state;
+	old = add(&s, &things[0]);
+	for (int i = 1; i < 1000; i++) {
+		assert_ptr_equal(slots_remove(&s, old), &things[i - 1]);
+		new = add(&s, &things[i]);
+		assert_int_not_equal(new, old);
+		assert_int_equal((uint32_t) new, (uint32_t)old);
+		assert_null(slots_get(&s, old));
+		assert_null(slots_remove(&s, old));
+		assert_ptr_equal(slots_get(&s, new), &things[i]);
+		old = new;
+	}
+	assert_int_equal(s.n, 64);
+	slots_done(&s);
+}
+
+static void test_memory_follows_what_is_in_use(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[64];
+
+	(void)state;
+	for (int round = 0; round < 100; round++) {
+		for (int i = 0; i < 64; i++)
+			numbers[i] = add(&s, &things[i]);
+		for (int i = 0; i < 64; i++)
+			slots_remove(&s, numbers[(i * 7 + round) % 64]);
+	}
+	assert_int_equal(s.n, 64);
+	assert_int_equal(s.used, 0);
+	slots_done(&s);
+}
+
+static void test_wrong_numbers(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t number;
+
+	(void)state;
+	number = add(&s, things);
+	assert_null(slots_get(&s, 0));
+	assert_null(slots_get(&s, number + 1));
+	assert_null(slots_get(&s, number + 64));
+	assert_null(slots_get(&s, number | UINT64_C(1) << 32));
+	assert_null(slots_get(&s, number | UINT64_C(1) << 63));
+	assert_null(slots_get(&s, UINT64_MAX));
+	assert_null(slots_get(&s, UINT32_MAX));
+	assert_null(slots_remove(&s, 0));
+	assert_ptr_equal(slots_get(&s, number), things);
+	slots_done(&s);
+}
+
+static void test_iterates(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[100];
+	uint32_t at = 0;
+	int *thing;
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		numbers[i] = add(&s, &things[i]);
+	for (int i = 0; i < 100; i += 2)
+		slots_remove(&s, numbers[i]);
+	while ((thing = slots_next(&s, &at))) {
+		assert_int_equal((thing - things) % 2, 1);
+		/* What was given out may go meanwhile. */
+		assert_ptr_equal(slots_remove(&s, numbers[thing - things]), thing);
+		n++;
+	}
+	assert_int_equal(n, 50);
+	assert_int_equal(s.used, 0);
+	assert_null(slots_next(&s, &at));
+	slots_done(&s);
+}
+
+/* A random walk, against a plain table. */
+static void test_at_random(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[200] = { 0 };
+	unsigned int seed = 1;
+	uint32_t used = 0;
+
+	(void)state;
+	for (int step = 0; step < 50000; step++) {
+		int i = rand_r(&seed) % 200;
+
+		if (numbers[i]) {
+			assert_ptr_equal(slots_remove(&s, numbers[i]), &things[i]);
+			assert_null(slots_get(&s, numbers[i]));
+			numbers[i] = 0;
+			used--;
+		} else {
+			numbers[i] = add(&s, &things[i]);
+			used++;
+		}
+		assert_int_equal(s.used, used);
+	}
+	assert_true(s.n >= 64 && s.n <= 256);
+	slots_done(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_empty),
+		cmocka_unit_test(test_first_is_one),
+		cmocka_unit_test(test_grows),
+		cmocka_unit_test(test_a_place_is_used_again_but_no_number),
+		cmocka_unit_test(test_memory_follows_what_is_in_use),
+		cmocka_unit_test(test_wrong_numbers),
+		cmocka_unit_test(test_iterates),
+		cmocka_unit_test(test_at_random),
+	};
+
+	return cmocka_run_group_tests_name("slots", tests, NULL, NULL) != 0;
+}
