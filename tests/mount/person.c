@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One child per act: the credentials of a process cannot be given back once all three
+ * user ids are changed, and only then are they what an ordinary user's process has.
+ */
+#include <errno.h>
+#include <grp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "mount.h"
+#include "person.h"
+
+#define CANNOT_BECOME 254
+
+static int become(const struct person *who)
+{
+	if (setgroups(who->group_count, who->groups) < 0)
+		return -errno;
+	if (setresgid(who->gid, who->gid, who->gid) < 0)
+		return -errno;
+	return setresuid(who->uid, who->uid, who->uid) < 0 ? -errno : 0;
+}
+
+static _Noreturn void child(const struct person *who, int (*act)(const void *),
+			    const void *arg)
+{
+	if (who && become(who) < 0)
+		_exit(CANNOT_BECOME);
+	_exit(-act(arg) & 0xff);
+}
+
+int person_do(const struct person *who, int (*act)(const void *arg), const void *arg)
+{
+	int status = 0;
+	pid_t pid = must(fork());
+
+	if (pid == 0)
+		child(who, act, arg);
+	assert_int_equal(must(waitpid(pid, &status, 0)), pid);
+	if (!WIFEXITED(status) || WEXITSTATUS(status) == CANNOT_BECOME)
+		fail_msg("%s: cannot act (status %#x)", who ? who->name : "we", status);
+	return -WEXITSTATUS(status);
+}
+
+void person_needs_root(void)
+{
+	if (!mount_privileged()) {
+		print_message("skipped: one user only\n");
+		skip();
+	}
+}

@@ -1,0 +1,578 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the daemon begins and ends, and that it does not grow in between.
+ */
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "command.h"
+#include "files.h"
+#include "mount.h"
+#include "person.h"
+#include "sandbox.h"
+#include "util/cleanup.h"
+
+static const struct person alice = { .name = "alice", .uid = 1000, .gid = 1000 };
+
+static bool is_mounted(const char *dir)
+{
+	_cleanup_free_ char *entry = mount_entry(dir);
+
+	return entry != NULL;
+}
+
+/* A daemon in the background becomes our child when its parent has left. */
+static void adopt(void)
+{
+	must(prctl(PR_SET_CHILD_SUBREAPER, 1));
+}
+
+static void reap_adopted(void)
+{
+	int status = -1;
+
+	must(waitpid(-1, &status, 0));
+	assert_int_equal(status, 0);
+	refused(waitpid(-1, &status, WNOHANG), ECHILD);
+}
+
+static void test_background(void **state)
+{
+	struct outcome o;
+
+	(void)state;
+	adopt();
+	file_make(NATIVE_DIR, "a", 0600, "text");
+	o = daemon_run(MOUNT_DIR);
+	assert_int_equal(o.status, 0);
+	assert_string_equal(o.out, "");
+	/* No waiting: the command ends when the mount is live. */
+	assert_true(is_mounted(MOUNT_DIR));
+	file_expect(MOUNT_DIR, "a", "text");
+	must(umount2(MOUNT_DIR, 0));
+	reap_adopted();
+}
+
+static void test_background_daemon_keeps_nothing_of_the_caller(void **state)
+{
+	_cleanup_close_ int out =
+		must(open(SCRATCH_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct outcome o;
+	char path[64], cwd[256];
+	ssize_t n;
+	pid_t pid;
+	FILE *children;
+
+	(void)state;
+	adopt();
+	must(fchdir(out));
+	o = daemon_run("source", "shm", "-o", "rw,suid,dev");
+	must(chdir("/"));
+	assert_int_equal(o.status, 0);
+	assert_true(is_mounted(MOUNT_DIR));
+	snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+	children = fopen(path, "re");
+	assert_non_null(children);
+	assert_int_equal(fscanf(children, "%d", &pid), 1);
+	fclose(children);
+	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+	n = must(readlink(path, cwd, sizeof(cwd) - 1));
+	cwd[n] = '\0';
+	assert_string_equal(cwd, "/");
+	assert_int_equal(must(getsid(pid)), pid);
+	must(kill(pid, SIGTERM));
+	reap_adopted();
+	assert_false(is_mounted(MOUNT_DIR));
+}
+
+static void test_signals(void **state)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+		mount_start(NULL);
+		must(kill(mount_pid(), signals[i]));
+		mount_reap();
+		assert_false(is_mounted(MOUNT_DIR));
+	}
+}
+
+/* Until it is told to end, or the mount is gone. */
+static int churn(const void *arg)
+{
+	const pid_t *parent = arg;
+
+	while (getppid() == *parent) {
+		int fd = open(MOUNT_DIR "/churn", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+
+		if (fd < 0 && errno == ENOTCONN)
+			break;
+		close_fd(fd);
+		unlink(NATIVE_DIR "/churn");
+	}
+	return 0;
+}
+
+/* Also a second and a third one, while requests and notifications are under way. */
+static void test_repeated_signals(void **state)
+{
+	const pid_t self = getpid();
+
+	(void)state;
+	for (int i = 0; i < 5; i++) {
+		pid_t pid;
+
+		mount_start(NULL);
+		pid = must(fork());
+		if (pid == 0)
+			_exit(churn(&self));
+		for (int n = 0; n < 100; n++)
+			file_make(MOUNT_DIR, "a", 0600, "");
+		for (int n = 0; n < 3; n++)
+			must(kill(mount_pid(), SIGTERM));
+		mount_reap();
+		assert_false(is_mounted(MOUNT_DIR));
+		must(kill(pid, SIGKILL));
+		must(waitpid(pid, NULL, 0));
+	}
+}
+
+static void test_without_standard_descriptors(void **state)
+{
+	const char *const argv[] = { "sh", "-c",
+				     "exec \"$SHMFS_DAEMON\" " MOUNT_DIR " <&- >&- 2>&-",
+				     NULL };
+	struct outcome o;
+
+	(void)state;
+	adopt();
+	o = command_run(NULL, argv);
+	assert_int_equal(o.status, 0);
+	file_make(MOUNT_DIR, "a", 0600, "text");
+	file_expect(NATIVE_DIR, "a", "text");
+	must(umount2(MOUNT_DIR, 0));
+	reap_adopted();
+}
+
+static void test_signal_while_files_are_open(void **state)
+{
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	(void)state;
+	mount_start(NULL);
+	fd = file_open(MOUNT_DIR, "a", O_RDWR | O_CREAT);
+	must(kill(mount_pid(), SIGTERM));
+	mount_reap();
+	assert_false(is_mounted(MOUNT_DIR));
+	refused(fstat(fd, &st), ENOTCONN);
+	assert_true(S_ISREG(file_stat(NATIVE_DIR, "a").st_mode));
+}
+
+static void end_by(const char *program, const char *option)
+{
+	const char *const argv[] = { program, option ? option : MOUNT_DIR,
+				     option ? MOUNT_DIR : NULL, NULL };
+	struct outcome o;
+
+	mount_start(NULL);
+	o = command_run(NULL, argv);
+	if (o.status != 0)
+		fail_msg("%s: %s", program, o.err);
+	mount_reap();
+	assert_false(is_mounted(MOUNT_DIR));
+}
+
+static void test_unmounting(void **state)
+{
+	(void)state;
+	end_by("umount", NULL);
+	end_by("fusermount3", "-u");
+}
+
+static void test_busy_mount_stays(void **state)
+{
+	_cleanup_close_ int fd = -1;
+
+	(void)state;
+	mount_start(NULL);
+	fd = file_open(MOUNT_DIR, "a", O_RDWR | O_CREAT);
+	refused(umount2(MOUNT_DIR, 0), EBUSY);
+	fd_expect(fd, "");
+	/* Detached, it ends with its last file. */
+	must(umount2(MOUNT_DIR, MNT_DETACH));
+	assert_int_equal(must(write(fd, "text", 4)), 4);
+	fd_expect(fd, "text");
+	fd = close_fd(fd);
+	mount_reap();
+	file_expect(NATIVE_DIR, "a", "text");
+}
+
+#define PROGRAMS "/usr/local/sbin"
+
+/* Puts the daemon where mount(8), which keeps no PATH, finds it. */
+static void install(void)
+{
+	sandbox_tmpfs(PROGRAMS, "mode=755");
+	must(symlink(getenv("SHMFS_DAEMON"), PROGRAMS "/shmfs"));
+}
+
+/* As mount(8) runs it for fstab: found by name, with options of its own making. */
+static void test_mount_command(void **state)
+{
+	/* A source that is no path, which mount(8) would complete. */
+	static const char *const argv[] = { "mount",   "-t", "fuse.shmfs",  "its-source",
+					    MOUNT_DIR, "-o", "rw,dev,suid", NULL };
+	_cleanup_free_ char *entry = NULL;
+	struct outcome o;
+
+	(void)state;
+	if (access("/sbin/mount.fuse3", X_OK) < 0 ||
+	    strstr(getenv("SHMFS_DAEMON"), PROGRAMS) != NULL)
+		skip();
+	adopt();
+	install();
+	o = command_run(NULL, argv);
+	if (o.status != 0)
+		fail_msg("mount: %s", o.err);
+	entry = mount_entry(MOUNT_DIR);
+	assert_non_null(entry);
+	assert_non_null(strstr(entry, " - fuse.shmfs its-source "));
+	assert_non_null(strstr(entry, "nosuid,nodev"));
+	file_make(MOUNT_DIR, "a", 0600, "text");
+	file_expect(NATIVE_DIR, "a", "text");
+	must(umount2(MOUNT_DIR, 0));
+	reap_adopted();
+	must(umount2(PROGRAMS, MNT_DETACH));
+}
+
+#define USER_DIR SCRATCH_DIR "/alice"
+
+/* fusermount3 wants a name for who mounts; alice need not have one on this machine. */
+static void name_alice(void)
+{
+	_cleanup_free_ char *lines = NULL;
+
+	assert_true(asprintf(&lines, "root:x:0:0::/:/bin/sh\nalice:x:%u:%u::/:/bin/sh\n",
+			     (unsigned int)alice.uid, (unsigned int)alice.gid) > 0);
+	file_make(SCRATCH_DIR "/dev", "passwd", 0644, lines);
+	must(mount(SCRATCH_DIR "/dev/passwd", "/etc/passwd", NULL, MS_BIND, NULL));
+}
+
+/* A /dev/fuse that everybody may open, as most machines have it. */
+static void open_fuse_to_all(void)
+{
+	must(mkdir(SCRATCH_DIR "/dev", 0755));
+	must(mount("dev", SCRATCH_DIR "/dev", "tmpfs", 0, NULL));
+	must(mknod(SCRATCH_DIR "/dev/fuse", S_IFCHR, makedev(10, 229)));
+	must(chmod(SCRATCH_DIR "/dev/fuse", 0666));
+	must(mount(SCRATCH_DIR "/dev/fuse", "/dev/fuse", NULL, MS_BIND, NULL));
+	name_alice();
+	must(mkdir(USER_DIR, 0755));
+	must(chown(USER_DIR, alice.uid, alice.gid));
+}
+
+static void close_fuse_to_all(void)
+{
+	must(umount2("/etc/passwd", MNT_DETACH));
+	must(umount2("/dev/fuse", MNT_DETACH));
+	must(umount2(SCRATCH_DIR "/dev", MNT_DETACH));
+	must(rmdir(SCRATCH_DIR "/dev"));
+	must(rmdir(USER_DIR));
+}
+
+static int use_as_alice(const void *arg)
+{
+	int fd = open(USER_DIR "/hers", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	char io[32] = "";
+
+	(void)arg;
+	if (fd < 0 || write(fd, "text", 4) != 4 || close(fd) < 0)
+		return -errno;
+	if (getxattr(USER_DIR "/hers", "user.shmfs.io", io, sizeof(io)) < 0)
+		return -errno;
+	if (open(USER_DIR "/roots", O_RDONLY | O_CLOEXEC) >= 0 || errno != EACCES)
+		return -ERANGE;
+	return strcmp(io, "direct") ? -EINVAL : 0;
+}
+
+/* Without root: through fusermount3, for one user, and never with passthrough. */
+static void test_ordinary_user(void **state)
+{
+	static const char *const unmount[] = { "fusermount3", "-u", USER_DIR, NULL };
+	const char *const start[] = { getenv("SHMFS_DAEMON"), USER_DIR, NULL };
+	const char *const require[] = { getenv("SHMFS_DAEMON"), USER_DIR, "-o",
+					"passthrough=require", NULL };
+	struct outcome o;
+	struct stat st;
+
+	(void)state;
+	person_needs_root();
+	adopt();
+	open_fuse_to_all();
+	file_make(NATIVE_DIR, "roots", 0600, "");
+	o = command_run(&alice, require);
+	assert_int_equal(o.status, 1);
+	if (!strstr(o.err, "passthrough"))
+		fail_msg("alice may not mount: %s", o.err);
+	assert_false(is_mounted(USER_DIR));
+	while (waitpid(-1, NULL, 0) > 0)
+		; /* what that left to be adopted */
+	o = command_run(&alice, start);
+	if (o.status != 0)
+		fail_msg("alice cannot mount: %s", o.err);
+	assert_int_equal(person_do(&alice, use_as_alice, NULL), 0);
+	refused(stat(USER_DIR "/hers", &st), EACCES);
+	st = file_stat(NATIVE_DIR, "hers");
+	assert_int_equal(st.st_uid, alice.uid);
+	assert_int_equal(st.st_gid, alice.gid);
+	assert_int_equal(st.st_mode, S_IFREG | 0640);
+	o = command_run(&alice, unmount);
+	assert_string_equal(o.err, "");
+	assert_int_equal(o.status, 0);
+	reap_adopted();
+	close_fuse_to_all();
+}
+
+/* Without the threads' own: libfuse starts and ends those as the load goes. */
+static unsigned int daemon_fds(void)
+{
+	char path[64], target[64];
+	struct dirent *entry;
+	unsigned int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", (int)mount_pid());
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir))) {
+		ssize_t length =
+			readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
+
+		n += length > 0 && memcmp(target, "/dev/fuse", 9) != 0;
+	}
+	closedir(dir);
+	return n;
+}
+
+/* A number from /proc/PID/status, such as of kB. */
+static unsigned long daemon_status(const char *name)
+{
+	char path[64], line[256];
+	unsigned long number = 0;
+	FILE *status;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)mount_pid());
+	status = fopen(path, "re");
+	assert_non_null(status);
+	while (fgets(line, sizeof(line), status))
+		if (strncmp(line, name, strlen(name)) == 0)
+			number = strtoul(line + strlen(name) + 1, NULL, 10);
+	fclose(status);
+	return number;
+}
+
+/* Where the memory is a tool's and not the daemon's, its size says nothing. */
+static bool is_instrumented(void)
+{
+	return getenv("SHMFS_TEST_WRAPPER") || getenv("ASAN_OPTIONS") ||
+	       getenv("TSAN_OPTIONS");
+}
+
+static void open_and_close(int i)
+{
+	close(file_open(MOUNT_DIR, "a", i % 2 ? O_RDWR : O_RDONLY));
+}
+
+static const char *numbered(int i)
+{
+	static char name[32];
+
+	snprintf(name, sizeof(name), "object-%d", i);
+	return name;
+}
+
+static void create_and_unlink(int i)
+{
+	close(file_open(MOUNT_DIR, numbered(i), O_RDWR | O_CREAT | O_EXCL));
+	must(unlink(at(MOUNT_DIR, numbered(i))));
+}
+
+static void come_and_go_natively(int i)
+{
+	must(mknod(at(NATIVE_DIR, numbered(i)), S_IFREG | 0600, 0));
+	file_stat(MOUNT_DIR, numbered(i));
+	close(file_open(MOUNT_DIR, numbered(i), O_RDONLY));
+	must(unlink(at(NATIVE_DIR, numbered(i))));
+}
+
+static void unlink_while_open(int i)
+{
+	int fd = file_open(MOUNT_DIR, numbered(i), O_RDWR | O_CREAT | O_EXCL);
+
+	must(unlink(at(i % 2 ? MOUNT_DIR : NATIVE_DIR, numbered(i))));
+	must(ftruncate(fd, 100));
+	must(close(fd));
+}
+
+static void rename_natively(int i)
+{
+	must(rename(at(NATIVE_DIR, i ? numbered(i - 1) : "a"),
+		    at(NATIVE_DIR, numbered(i))));
+	file_stat(MOUNT_DIR, numbered(i));
+}
+
+static void lock_and_list(int i)
+{
+	struct flock range = { .l_type = F_WRLCK };
+	int fd = file_open(MOUNT_DIR, "a", O_RDWR);
+	DIR *dir;
+
+	(void)i;
+	must(fcntl(fd, F_SETLK, &range));
+	must(close(fd));
+	dir = opendir(MOUNT_DIR);
+	assert_non_null(dir);
+	while (readdir(dir))
+		;
+	closedir(dir);
+}
+
+/* Memory that may have grown in 10,000 rounds after the warm-up: a leak of 100 bytes is
+ * more. */
+#define BOUND_KB  900
+/* What each thread that libfuse starts meanwhile needs: a buffer for the largest request.
+ */
+#define THREAD_KB 1100
+
+static void check_memory(unsigned long kb_before, unsigned long threads_before)
+{
+	unsigned long kb = daemon_status("VmRSS");
+	unsigned long threads = daemon_status("Threads");
+	unsigned long bound = kb_before + BOUND_KB;
+
+	if (threads > threads_before)
+		bound += (threads - threads_before) * THREAD_KB;
+	if (!is_instrumented() && kb > bound)
+		fail_msg("%lu kB grew to %lu kB, %lu threads to %lu", kb_before, kb,
+			 threads_before, threads);
+}
+
+static void does_not_grow(void (*round)(int), int rounds)
+{
+	unsigned long kb, threads;
+	unsigned int fds;
+	int i = 0;
+
+	mount_start(NULL);
+	file_make(NATIVE_DIR, "a", 0600, "");
+	/* When it serves, it is done with telling that it does, and with the socket. */
+	must(access(MOUNT_DIR, F_OK));
+	fds = daemon_fds();
+	for (; i < rounds / 5; i++)
+		round(i);
+	kb = daemon_status("VmRSS");
+	threads = daemon_status("Threads");
+	for (; i < rounds + rounds / 5; i++)
+		round(i);
+	/* Closing is told to the daemon a little later. */
+	await_that(daemon_fds() == fds);
+	check_memory(kb, threads);
+	mount_stop();
+}
+
+static void test_open_and_close(void **state)
+{
+	(void)state;
+	does_not_grow(open_and_close, 10000);
+}
+
+static void test_create_and_unlink(void **state)
+{
+	(void)state;
+	does_not_grow(create_and_unlink, 10000);
+}
+
+static void test_native_coming_and_going(void **state)
+{
+	(void)state;
+	does_not_grow(come_and_go_natively, 10000);
+}
+
+static void test_unlink_while_open(void **state)
+{
+	(void)state;
+	does_not_grow(unlink_while_open, 10000);
+}
+
+static void test_native_renaming(void **state)
+{
+	(void)state;
+	does_not_grow(rename_natively, 10000);
+}
+
+static void test_locking_and_listing(void **state)
+{
+	(void)state;
+	does_not_grow(lock_and_list, 3000);
+}
+
+#define MANY 3000
+
+/* Objects that are only looked at cost no descriptor each. */
+static void test_no_descriptor_per_object(void **state)
+{
+	unsigned int fds;
+
+	(void)state;
+	mount_start(NULL);
+	fds = daemon_fds();
+	for (int i = 0; i < MANY; i++) {
+		must(mknod(at(NATIVE_DIR, numbered(i)), S_IFREG | 0600, 0));
+		file_stat(MOUNT_DIR, numbered(i));
+	}
+	assert_int_equal(sandbox_count_entries(MOUNT_DIR), MANY);
+	await_that(daemon_fds() <= fds + 8);
+	mount_stop();
+}
+
+static int run(void)
+{
+	const struct CMUnitTest tests[] = {
+		mount_test_unmounted(test_background),
+		mount_test_unmounted(test_background_daemon_keeps_nothing_of_the_caller),
+		mount_test_unmounted(test_signals),
+		mount_test_unmounted(test_repeated_signals),
+		mount_test_unmounted(test_without_standard_descriptors),
+		mount_test_unmounted(test_signal_while_files_are_open),
+		mount_test_unmounted(test_unmounting),
+		mount_test_unmounted(test_busy_mount_stays),
+		mount_test_unmounted(test_mount_command),
+		mount_test_unmounted(test_ordinary_user),
+		mount_test_unmounted(test_open_and_close),
+		mount_test_unmounted(test_create_and_unlink),
+		mount_test_unmounted(test_native_coming_and_going),
+		mount_test_unmounted(test_unlink_while_open),
+		mount_test_unmounted(test_native_renaming),
+		mount_test_unmounted(test_locking_and_listing),
+		mount_test_unmounted(test_no_descriptor_per_object),
+	};
+
+	return cmocka_run_group_tests_name("life", tests, NULL, NULL);
+}
+
+int main(void)
+{
+	return mount_main(180, run);
+}
