@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# bash completion for shmfs(1)
+
+# Completes the last of the mount options, which are separated by commas, in $1.
+_shmfs_mount_options()
+{
+	local options='kind= shm_dir= passthrough= reserve
+		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
+		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
+		defaults auto noauto nofail user nouser users owner group _netdev'
+	local before='' last=${1##*,}
+
+	[ "$last" = "$1" ] || before=${1%,*},
+	case $last in
+	kind=*) options='kind=posix' ;;
+	passthrough=*) options='passthrough=auto passthrough=require passthrough=off' ;;
+	shm_dir=*)
+		mapfile -t COMPREPLY < <(compgen -d -P "${before}shm_dir=" -- "${last#*=}")
+		return
+		;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$options" -P "$before" -- "$last")
+}
+
+_shmfs()
+{
+	# The line is split at "=", which readline takes for the end of a word; options are not.
+	local line=${COMP_LINE:0:COMP_POINT}
+	local word=${line##* } previous
+	line=${line% *}
+	previous=${line##* }
+
+	compopt -o nospace 2>/dev/null
+	if [ "$previous" = -o ]; then
+		_shmfs_mount_options "$word"
+		# What readline replaces begins after its last "=".
+		[ "${word%=*}" = "$word" ] || COMPREPLY=("${COMPREPLY[@]#"${word%=*}="}")
+	elif [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W '-o -f -d -h --help -V --version' -- "$word")
+	else
+		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+	fi
+}
+
+complete -F _shmfs shmfs

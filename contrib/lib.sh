@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh disable=SC2034,SC2154 # what is set here is used elsewhere, and back
+#
+# What the scripts in contrib share: messages, installing what is missing, and building.
+# To be sourced by a script that set $prog to its name and $top to the root of the tree.
+
+# What it takes to build, to run the demonstration, to run the tests, and to run every check.
+packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-dev uthash-dev
+	libsystemd-dev'
+packages_demo="$packages_build python3 xxd attr"
+packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev scdoc tar"
+packages_check="$packages_test clang clang-format clang-tidy valgrind shellcheck"
+packages_bench="$packages_build bindfs"
+
+say()
+{
+	printf '%s\n' "$*"
+}
+
+die()
+{
+	printf '%s: %s\n' "$prog" "$*" >&2
+	exit 1
+}
+
+# Succeeds on Debian 12 and everything later, testing and unstable (without a number) included.
+is_known_debian()
+(
+	ID=
+	VERSION_ID=
+	# shellcheck source=/dev/null
+	. /etc/os-release 2>/dev/null || return 1
+	[ "$ID" = debian ] && [ "${VERSION_ID:-99}" -ge 12 ] 2>/dev/null
+)
+
+# Prints those of the packages $@ that are not installed.
+missing_packages()
+{
+	for package; do
+		dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null |
+			grep -q ' installed$' || printf '%s ' "$package"
+	done
+}
+
+# Installs those of the packages $@ that are missing, or says what to install and exits 1.
+# Asks nothing, and touches the network only if something is missing.
+install_missing()
+{
+	is_known_debian ||
+		die "only Debian 12 and later are known here; on this system, install what" \
+			"corresponds to these packages of Debian, and build with meson:" "$@"
+	missing=$(missing_packages "$@")
+	[ -n "$missing" ] || return 0
+	[ "$(id -u)" -eq 0 ] || die "missing packages; as root: apt-get install $missing"
+	say "installing: $missing"
+	export DEBIAN_FRONTEND=noninteractive
+	# An index that cannot be refreshed may still do; what matters is the install.
+	apt-get update -q </dev/null >/dev/null ||
+		say 'warning: apt-get update failed, going on with the package index as it is'
+	# shellcheck disable=SC2086 # a list of words
+	apt-get install -q -y --no-install-recommends $missing </dev/null >/dev/null ||
+		die "apt-get could not install: $missing"
+}
+
+# Configures build folder $1, new or used before, with meson options $2...: one that meson
+# does not take as it is (interrupted, moved, of another version) is made anew.
+configure_build()
+{
+	build=$1
+	shift
+	if [ -f "$build/build.ninja" ] &&
+		meson setup --reconfigure "$build" "$top" "$@" >"$build/setup.log" 2>&1; then
+		return 0
+	fi
+	rm -rf "$build"
+	mkdir -p "$build"
+	meson setup "$build" "$top" "$@" >"$build/setup.log" 2>&1 && return 0
+	tail -n 20 "$build/setup.log" >&2
+	return 1
+}
+
+# Builds all of build folder $1, the tests too; the compiler's words are kept in its build.log.
+compile_build()
+{
+	ninja -C "$1" all meson-test-prereq >"$1/build.log" 2>&1 && return 0
+	tail -n 40 "$1/build.log" >&2
+	return 1
+}
