@@ -37,7 +37,6 @@ static struct caller caller_of(fuse_req_t req)
 	return (struct caller){
 		.uid = c->uid,
 		.gid = c->gid,
-		.pid = c->pid,
 		.groups = read_groups,
 		.context = req,
 	};

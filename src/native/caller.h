@@ -13,7 +13,6 @@
 struct caller {
 	uid_t uid; /* effective user and group of the request */
 	gid_t gid;
-	pid_t pid;
 	/*
 	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
 	 * number, also where it is more than @n, or a negative errno. It costs a walk

@@ -63,8 +63,7 @@ struct kind {
 	const struct kind_ops *ops;
 };
 
-/* An open(2) flag that the kernel gives with an exec: execute permission counts, not
- * read. */
+/* An open(2) flag that the kernel gives with an exec: it takes execute permission too. */
 #define KIND_OPEN_EXEC 040
 
 struct kind_ops {
