@@ -162,6 +162,9 @@ static _Noreturn void exec_daemon(const char *options)
 	argv[n++] = (char *)options;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setenv("NOTIFY_SOCKET", NOTIFY_PATH, 1);
+	/* It would touch all of each buffer, and buffers are large: tests weigh memory.
+	 */
+	unsetenv("MALLOC_PERTURB_");
 	dup2(daemon_state.log, STDERR_FILENO);
 	execvp(argv[0], argv);
 	fprintf(stderr, "cannot run %s: error: %s\n", argv[0], strerror(errno));
