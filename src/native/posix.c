@@ -89,7 +89,6 @@ static void posix_close(struct native_file *f)
 /*
  * Whether the group class can decide what @caller may do with what @fd has open. It
  * cannot for the owner, nor where the group has the others' rights and there is no ACL.
- * @path is where the ACL is read.
  */
 static bool groups_decide(int fd, const struct caller *caller)
 {
