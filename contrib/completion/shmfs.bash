@@ -5,7 +5,7 @@
 # Completes the last of the mount options, which are separated by commas, in $1.
 _shmfs_mount_options()
 {
-	local options='kind= shm_dir= passthrough= reserve
+	local options='kind= shm_dir= passthrough= reserve poll=
 		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
 		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
 		defaults auto noauto nofail user nouser users owner group _netdev'

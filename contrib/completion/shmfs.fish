@@ -11,6 +11,7 @@ function __shmfs_mount_options
         passthrough=require\t'do not mount without passthrough' \
         passthrough=off\t'each read and write goes to the daemon' \
         reserve\t'truncate also allocates memory' \
+        poll=\t'longest look for the next request before sleeping' \
         ro\t'read-only' \
         rw\t'for reading and writing' \
         exec\t'allow programs to be executed' \

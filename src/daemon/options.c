@@ -27,11 +27,16 @@
 #define FLAG_FOR_FUSE(name) KEY(name, FUSE_OPT_KEY_KEEP)
 #define IGNORED(name)       KEY(name, FUSE_OPT_KEY_DISCARD)
 
+/* Microseconds. */
+#define POLL_DEFAULT_US 100
+#define POLL_MAX_US     1000
+
 static const struct fuse_opt templates[] = {
 	OPTION("kind=%s", kind_name),
 	OPTION("shm_dir=%s", shm_dir),
 	OPTION("passthrough=%s", passthrough_name),
 	OPTION("reserve", reserve),
+	OPTION("poll=%s", poll_text),
 	OPTION("-f", foreground),
 	OPTION("-d", debug),
 	OPTION("debug", debug),
@@ -144,9 +149,10 @@ static bool is_empty(const char *name, const char *value, const char *meaning)
 	return true;
 }
 
-static int check_max_read(struct options *o)
+/* The number that option @name has, no more than @max; 0 where it is not given. */
+static int check_number(const char *name, const char *text, unsigned long long max,
+			const char *meaning, unsigned int *ret)
 {
-	const char *text = o->max_read_text;
 	unsigned long long n;
 	char *end;
 
@@ -154,12 +160,25 @@ static int check_max_read(struct options *o)
 		return 0;
 	errno = 0;
 	n = strtoull(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end || errno || n > UINT32_MAX) {
-		log_error("max_read=%s is not known: it is a number of bytes", text);
+	if (!isdigit((unsigned char)*text) || *end || errno || n > max) {
+		log_error("%s=%s is not known: it is a number of %s, at most %llu", name,
+			  text, meaning, max);
 		return -EINVAL;
 	}
-	o->max_read = (unsigned int)n;
+	*ret = (unsigned int)n;
 	return 0;
+}
+
+static int check_numbers(struct options *o)
+{
+	int r = check_number("max_read", o->max_read_text, UINT32_MAX, "bytes",
+			     &o->max_read);
+
+	o->poll_us = POLL_DEFAULT_US;
+	if (r == 0)
+		r = check_number("poll", o->poll_text, POLL_MAX_US, "microseconds",
+				 &o->poll_us);
+	return r;
 }
 
 static int check_values(struct options *o)
@@ -184,7 +203,7 @@ static int check_values(struct options *o)
 	    is_empty("fsname", o->fsname, "a name for the mount table") ||
 	    is_empty("subtype", o->subtype, "a type for the mount table"))
 		return -EINVAL;
-	return check_passthrough(o) < 0 || check_max_read(o) < 0 ? -EINVAL : 0;
+	return check_passthrough(o) < 0 || check_numbers(o) < 0 ? -EINVAL : 0;
 }
 
 static int add_option(struct options *o, const char *name, const char *value)
@@ -245,6 +264,7 @@ void options_done(struct options *o)
 	free(o->shm_dir);
 	free(o->passthrough_name);
 	free(o->max_read_text);
+	free(o->poll_text);
 	fuse_opt_free_args(&o->fuse);
 }
 
@@ -269,6 +289,9 @@ void options_help(void)
 	      "                            do not mount (require), or never (off)\n"
 	      "    -o reserve              truncate allocates the memory too, or fails: no\n"
 	      "                            SIGBUS later\n"
+	      "    -o poll=USEC            look for the next request for so many microseconds\n"
+	      "                            before sleeping, while requests come (default: 100;\n"
+	      "                            0: never)\n"
 	      "\n"
 	      "Mount options:\n"
 	      "    -o ro|rw                read-only or not\n"

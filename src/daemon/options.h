@@ -24,9 +24,11 @@ struct options {
 	char *shm_dir;
 	char *passthrough_name;
 	char *max_read_text;
+	char *poll_text;
 	const struct kind_ops *kind;
 	enum passthrough_wish passthrough;
 	unsigned int max_read; /* bytes, 0: no limit */
+	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;
 	int foreground;
 	int debug;

@@ -12,6 +12,7 @@
 
 #include "daemon/background.h"
 #include "daemon/log.h"
+#include "daemon/loop.h"
 #include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
@@ -33,7 +34,7 @@ struct session {
 	struct ops_context context;
 	struct fs_backing backing;
 	struct fuse_session *fuse;
-	struct fuse_loop_config *loop;
+	struct loop *loop;
 	struct notify notify;
 	bool notifies;
 	bool mounted;
@@ -164,24 +165,27 @@ static int get_ready(struct session *s)
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
+	const struct loop_config loop = {
+		.threads = SESSION_THREADS,
+		.poll_ns = s->options->poll_us * UINT64_C(1000),
+	};
 	int r = privileges_drop();
 
 	if (r < 0) {
 		log_error("capabilities cannot be given up: %s", strerror(-r));
 		return r;
 	}
-	s->loop = fuse_loop_cfg_create();
-	r = s->loop ? notify_start(&s->notify, s->fuse, s->context.fs) : -ENOMEM;
+	r = loop_new(s->fuse, &loop, &s->loop);
+	if (r == 0)
+		r = notify_start(&s->notify, s->fuse, s->context.fs);
 	s->notifies = r == 0;
 	if (r == 0)
-		r = signals_start(&s->signals, s->fuse);
+		r = signals_start(&s->signals, s->loop);
 	if (r < 0) {
 		log_error("requests cannot be served: %s", strerror(-r));
 		return r;
 	}
 	s->hears_signals = true;
-	fuse_loop_cfg_set_clone_fd(s->loop, 1);
-	fuse_loop_cfg_set_max_threads(s->loop, SESSION_THREADS);
 	return 0;
 }
 
@@ -200,13 +204,12 @@ static int announce(struct session *s, int ready)
 
 static int serve(struct session *s)
 {
-	int r = fuse_session_loop_mt(s->fuse, s->loop);
+	int r = loop_run(s->loop);
 
 	if (r < 0)
 		log_error("serving requests failed: %s", strerror(-r));
 	readiness_stopping();
-	/* A signal that ends us is no failure. */
-	return r > 0 ? 0 : r;
+	return r;
 }
 
 static void session_done(struct session *s)
@@ -221,8 +224,7 @@ static void session_done(struct session *s)
 	fs_free(s->context.fs);
 	if (s->mounted)
 		fuse_session_unmount(s->fuse);
-	if (s->loop)
-		fuse_loop_cfg_destroy(s->loop);
+	loop_free(s->loop);
 	if (s->fuse)
 		fuse_session_destroy(s->fuse);
 }

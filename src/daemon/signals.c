@@ -1,9 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * libfuse's loop looks whether the session is to end and then sleeps; it is woken from
- * that by a signal to its thread. A signal that comes between the two would be slept
- * over, so it is sent until the loop has ended.
- */
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,18 +10,8 @@
 #include "daemon/signals.h"
 #include "util/cleanup.h"
 
-/* Milliseconds between two signals to the loop. */
+/* Milliseconds between two requests to the loop to end. */
 #define AGAIN_MS 1
-
-static int wake_signal(void)
-{
-	return SIGRTMIN + 1;
-}
-
-static void on_wake(int number)
-{
-	(void)number;
-}
 
 static void those_that_end(sigset_t *ret)
 {
@@ -38,12 +23,8 @@ static void those_that_end(sigset_t *ret)
 
 int signals_block(void)
 {
-	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
 	sigset_t ending;
 
-	sigemptyset(&wake.sa_mask);
-	if (sigaction(wake_signal(), &wake, NULL) < 0)
-		return -errno;
 	/* Who reads our messages may be gone. */
 	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return -errno;
@@ -63,9 +44,8 @@ static void *run(void *data)
 		;
 	if (fds[0].revents)
 		return NULL;
-	fuse_session_exit(s->session);
 	do
-		pthread_kill(s->main, wake_signal());
+		loop_stop(s->loop);
 	while (poll(fds, 1, AGAIN_MS) == 0);
 	return NULL;
 }
@@ -82,15 +62,14 @@ static int start_thread(struct signals *s)
 	return -r;
 }
 
-int signals_start(struct signals *s, struct fuse_session *session)
+int signals_start(struct signals *s, struct loop *loop)
 {
 	sigset_t ending;
 	int r;
 
 	those_that_end(&ending);
 	*s = (struct signals){
-		.session = session,
-		.main = pthread_self(),
+		.loop = loop,
 		.ending = signalfd(-1, &ending, SFD_CLOEXEC),
 		.stop = eventfd(0, EFD_CLOEXEC),
 	};

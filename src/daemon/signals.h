@@ -5,13 +5,12 @@
  * for them, so that none is lost, whatever the session is about when it comes, and a
  * second one changes nothing.
  */
-#define FUSE_USE_VERSION 312
-#include <fuse_lowlevel.h>
 #include <pthread.h>
 
+#include "daemon/loop.h"
+
 struct signals {
-	struct fuse_session *session; /* borrowed */
-	pthread_t main;               /* the thread that runs the session's loop */
+	struct loop *loop; /* borrowed */
 	pthread_t thread;
 	int ending; /* a signalfd */
 	int stop;   /* an eventfd */
@@ -21,7 +20,7 @@ struct signals {
  */
 int signals_block(void);
 
-/* From now on a signal ends the loop of @session, which the calling thread will run. */
-int signals_start(struct signals *s, struct fuse_session *session);
+/* From now on a signal ends @loop. */
+int signals_start(struct signals *s, struct loop *loop);
 /* To be called when the loop has ended. */
 void signals_stop(struct signals *s);

@@ -94,6 +94,7 @@ static void test_only_a_mountpoint(void **state)
 	assert_ptr_equal(p.options.kind, &kind_posix);
 	assert_int_equal(p.options.passthrough, PASSTHROUGH_AUTO);
 	assert_int_equal(p.options.max_read, 0);
+	assert_int_equal(p.options.poll_us, 100);
 	assert_false(p.options.reserve || p.options.foreground || p.options.debug);
 	assert_non_null(strstr(p.fuse, "subtype=shmfs "));
 	assert_non_null(strstr(p.fuse, "fsname=shmfs "));
@@ -267,6 +268,12 @@ static void test_for_libfuse(void **state)
 	PARSE(&p, "/mnt", "-o", "max_read=4096");
 	assert_int_equal(p.options.max_read, 4096);
 	done(&p);
+	PARSE(&p, "/mnt", "-o", "poll=0");
+	assert_int_equal(p.options.poll_us, 0);
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "poll=1000");
+	assert_int_equal(p.options.poll_us, 1000);
+	done(&p);
 }
 
 static void test_of_fstab(void **state)
@@ -350,6 +357,12 @@ static void test_bad_values(void **state)
 	PARSE(&p, "/mnt", "-o", "passthrough=yes");
 	expect_refused(&p, "passthrough=yes");
 	assert_non_null(strstr(p.printed, "auto, require or off"));
+	PARSE(&p, "/mnt", "-o", "poll=often");
+	expect_refused(&p, "poll=often");
+	PARSE(&p, "/mnt", "-o", "poll=1001");
+	expect_refused(&p, "at most 1000");
+	PARSE(&p, "/mnt", "-o", "poll=-1");
+	expect_refused(&p, "poll=-1");
 	PARSE(&p, "/mnt", "-o", "max_read=many");
 	expect_refused(&p, "max_read=many");
 	PARSE(&p, "/mnt", "-o", "max_read=12abc");

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One thread at a time, the leader, reads requests and serves each itself before it reads
+ * the next. Nobody else waits in the kernel then: a caller wakes no second thread in
+ * vain, the leader's memory is warm, and who looks for the next request for a moment
+ * before sleeping (polling.h) is found awake. libfuse's own loop has several threads that
+ * sleep side by side and are woken in turn, each on a processor of its own.
+ *
+ * Others take part in two cases. When a request takes long, the monitor gives the
+ * leadership to another thread, so that no request waits for the work of another. When
+ * requests are there without a pause, helpers read and serve beside the leader for as
+ * long as it lasts.
+ *
+ * The file flag O_NONBLOCK of the session's descriptor is the leader's: it is off only
+ * while it sleeps. A helper that reads in just that moment sleeps as well, harmlessly.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "daemon/loop.h"
+#include "daemon/polling.h"
+#include "util/clock.h"
+
+/* How long a request may keep others waiting: twice this at the most. */
+#define MONITOR_NS 2000000
+
+/* So many requests without a pause, and a helper is called. */
+#define STREAK 64
+
+enum role {
+	ROLE_IDLE,
+	ROLE_LEADER,
+	ROLE_HELPER,
+};
+
+struct worker {
+	struct loop *loop;
+	pthread_t thread;
+	pthread_cond_t called;
+	enum role role; /* protected by loop->lock */
+	struct fuse_buf buf;
+	struct worker *next;      /* in loop->workers; protected by loop->lock */
+	struct worker *next_idle; /* in loop->idle; protected by loop->lock */
+};
+
+struct loop {
+	struct fuse_session *session; /* borrowed */
+	int fd;                       /* the session's */
+	unsigned int max_threads;
+	unsigned int max_helpers;
+
+	/* The leader's. */
+	struct polling polling;
+	unsigned int streak;
+
+	atomic_bool stopped;  /* by loop_stop() */
+	atomic_bool sleeping; /* the leader is about to sleep: helpers leave */
+	atomic_uint helpers;  /* there are */
+	atomic_ulong served;  /* requests that leaders have begun to serve */
+	atomic_ulong busy;    /* the number of the one that the leader serves, or 0 */
+	atomic_bool watched;  /* by the monitor, which otherwise sleeps */
+
+	pthread_mutex_t lock;
+	pthread_cond_t watch;          /* for the monitor: watched, or ended */
+	pthread_cond_t end;            /* for loop_run() */
+	bool ended;                    /* protected by lock */
+	int result;                    /* protected by lock */
+	unsigned int threads;          /* protected by lock */
+	struct worker *workers, *idle; /* protected by lock */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t = clock_in(CLOCK_MONOTONIC, 0);
+
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static int wake_signal(void)
+{
+	return SIGRTMIN + 1;
+}
+
+static void on_wake(int number)
+{
+	(void)number;
+}
+
+/*
+ * Threads
+ */
+static void *work(void *data);
+
+static int start_thread(pthread_t *thread, void *(*run)(void *), void *data)
+{
+	sigset_t blocked, before;
+	int r;
+
+	sigfillset(&blocked);
+	sigdelset(&blocked, wake_signal());
+	pthread_sigmask(SIG_SETMASK, &blocked, &before);
+	r = pthread_create(thread, NULL, run, data);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return -r;
+}
+
+/* Called with the lock held. */
+static int add_worker(struct loop *l, struct worker **ret)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	w->loop = l;
+	pthread_cond_init(&w->called, NULL);
+	r = start_thread(&w->thread, work, w);
+	if (r < 0) {
+		pthread_cond_destroy(&w->called);
+		free(w);
+		return r;
+	}
+	w->next = l->workers;
+	l->workers = w;
+	l->threads++;
+	*ret = w;
+	return 0;
+}
+
+/* Called with the lock held. A worker without a role, or NULL where no more can be had.
+ */
+static struct worker *take_idle(struct loop *l)
+{
+	struct worker *w = l->idle;
+
+	if (w)
+		l->idle = w->next_idle;
+	else if (l->threads >= l->max_threads || add_worker(l, &w) < 0)
+		return NULL;
+	return w;
+}
+
+/* Called with the lock held. */
+static void call(struct worker *w, enum role role)
+{
+	w->role = role;
+	pthread_cond_signal(&w->called);
+}
+
+/* Called with the lock held. The last one that stopped working is the warmest. */
+static void put_idle(struct worker *w)
+{
+	w->role = ROLE_IDLE;
+	w->next_idle = w->loop->idle;
+	w->loop->idle = w;
+}
+
+/* Called with the lock held. */
+static void end(struct loop *l, int result)
+{
+	if (!l->ended)
+		l->result = result;
+	l->ended = true;
+	pthread_cond_signal(&l->watch);
+	pthread_cond_signal(&l->end);
+	for (struct worker *w = l->workers; w; w = w->next)
+		pthread_cond_signal(&w->called);
+}
+
+/*
+ * Waiting for a request. These return > 0 with a request in the worker's buffer, 0
+ * when the file system is gone, or a negative errno: -EAGAIN where there is none.
+ */
+static int receive(struct worker *w)
+{
+	int r = fuse_session_receive_buf(w->loop->session, &w->buf);
+
+	return r == -EINTR ? -EAGAIN : r;
+}
+
+static void set_blocking(struct loop *l, bool blocking)
+{
+	int flags = fcntl(l->fd, F_GETFL);
+
+	fcntl(l->fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
+}
+
+/* Looks until a request is there or the window is over. */
+static int look(struct worker *w, uint64_t begin)
+{
+	struct loop *l = w->loop;
+	uint64_t end = begin + polling_window(&l->polling, begin);
+	uint64_t before = begin;
+	uint64_t now;
+	int r;
+
+	for (;;) {
+		now = now_ns();
+		if (now >= end || !polling_goes_on(&l->polling, before, now))
+			return -EAGAIN;
+		before = now;
+		r = receive(w);
+		if (r != -EAGAIN || atomic_load(&l->stopped))
+			return r;
+	}
+}
+
+static int sleep_for(struct worker *w)
+{
+	struct loop *l = w->loop;
+	int r;
+
+	atomic_store(&l->sleeping, true);
+	set_blocking(l, true);
+	do
+		r = atomic_load(&l->stopped) ? 0 : receive(w);
+	while (r == -EAGAIN);
+	set_blocking(l, false);
+	atomic_store(&l->sleeping, false);
+	return r;
+}
+
+/* Never -EAGAIN. */
+static int await_request(struct worker *w)
+{
+	struct loop *l = w->loop;
+	uint64_t begin;
+	int r = receive(w);
+
+	if (r != -EAGAIN) {
+		l->streak++;
+		return r;
+	}
+	l->streak = 0;
+	begin = now_ns();
+	r = look(w, begin);
+	if (r == -EAGAIN)
+		r = sleep_for(w);
+	polling_came(&l->polling, now_ns() - begin);
+	return r;
+}
+
+/*
+ * Serving
+ */
+static void wake_monitor(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	atomic_store(&l->watched, true);
+	pthread_cond_signal(&l->watch);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* Serves the request of @w as leader. Returns whether it still is when that is done. */
+static bool serve(struct worker *w)
+{
+	struct loop *l = w->loop;
+	unsigned long number = atomic_fetch_add(&l->served, 1) + 1;
+
+	atomic_store(&l->busy, number);
+	if (!atomic_load(&l->watched))
+		wake_monitor(l);
+	fuse_session_process_buf(l->session, &w->buf);
+	return atomic_compare_exchange_strong(&l->busy, &number, 0);
+}
+
+static void call_helper(struct loop *l)
+{
+	struct worker *helper;
+
+	l->streak = 0;
+	if (atomic_load(&l->helpers) >= l->max_helpers)
+		return;
+	pthread_mutex_lock(&l->lock);
+	helper = l->ended ? NULL : take_idle(l);
+	if (helper) {
+		atomic_fetch_add(&l->helpers, 1);
+		call(helper, ROLE_HELPER);
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void lead(struct worker *w)
+{
+	struct loop *l = w->loop;
+	int r;
+
+	for (;;) {
+		r = await_request(w);
+		if (r <= 0)
+			break;
+		if (l->streak >= STREAK)
+			call_helper(l);
+		if (!serve(w))
+			return;
+	}
+	pthread_mutex_lock(&l->lock);
+	end(l, r);
+	pthread_mutex_unlock(&l->lock);
+}
+
+static void help(struct worker *w)
+{
+	struct loop *l = w->loop;
+
+	while (!atomic_load(&l->sleeping) && receive(w) > 0)
+		fuse_session_process_buf(l->session, &w->buf);
+	atomic_fetch_sub(&l->helpers, 1);
+}
+
+static void *work(void *data)
+{
+	struct worker *w = data;
+	struct loop *l = w->loop;
+
+	pthread_mutex_lock(&l->lock);
+	while (!l->ended) {
+		enum role role = w->role;
+
+		if (role == ROLE_IDLE) {
+			pthread_cond_wait(&w->called, &l->lock);
+			continue;
+		}
+		pthread_mutex_unlock(&l->lock);
+		if (role == ROLE_LEADER)
+			lead(w);
+		else
+			help(w);
+		pthread_mutex_lock(&l->lock);
+		put_idle(w);
+	}
+	pthread_mutex_unlock(&l->lock);
+	free(w->buf.mem);
+	return NULL;
+}
+
+/*
+ * The monitor
+ */
+
+/* Called with the lock held. Somebody else leads while request @number goes on. */
+static void replace_leader(struct loop *l, unsigned long number)
+{
+	struct worker *w = take_idle(l);
+
+	if (!w)
+		return;
+	if (atomic_compare_exchange_strong(&l->busy, &number, 0))
+		call(w, ROLE_LEADER);
+	else
+		put_idle(w);
+}
+
+/* Called with the lock held. Returns when more than @served requests have begun. */
+static void rest(struct loop *l, unsigned long served)
+{
+	atomic_store(&l->watched, false);
+	/* Who begins to serve from here on sees that nobody watches. */
+	if (served == atomic_load(&l->served))
+		while (!l->ended && !atomic_load(&l->watched))
+			pthread_cond_wait(&l->watch, &l->lock);
+	atomic_store(&l->watched, true);
+}
+
+/* Called with the lock held. */
+static void tick(struct loop *l)
+{
+	struct timespec until = clock_in(CLOCK_MONOTONIC, MONITOR_NS);
+
+	while (!l->ended && pthread_cond_timedwait(&l->watch, &l->lock, &until) == 0)
+		;
+}
+
+/* Wakes up for as long as requests come, and rests with them. */
+static void *monitor(void *data)
+{
+	struct loop *l = data;
+	unsigned long served = 0, busy = 0;
+
+	pthread_mutex_lock(&l->lock);
+	while (!l->ended) {
+		if (!busy && served == atomic_load(&l->served))
+			rest(l, served);
+		served = atomic_load(&l->served);
+		busy = atomic_load(&l->busy);
+		tick(l);
+		if (busy && busy == atomic_load(&l->busy))
+			replace_leader(l, busy);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+/*
+ * Life
+ */
+static unsigned int processors(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n < 1 ? 1 : (unsigned int)n;
+}
+
+static void init_conditions(struct loop *l)
+{
+	pthread_condattr_t attributes;
+
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&l->watch, &attributes);
+	pthread_cond_init(&l->end, NULL);
+	pthread_condattr_destroy(&attributes);
+}
+
+int loop_new(struct fuse_session *session, const struct loop_config *config,
+	     struct loop **ret)
+{
+	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
+	struct loop *l;
+
+	sigemptyset(&wake.sa_mask);
+	if (sigaction(wake_signal(), &wake, NULL) < 0)
+		return -errno;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->session = session;
+	l->fd = fuse_session_fd(session);
+	l->max_threads = config->threads;
+	l->max_helpers = processors() - 1;
+	polling_init(&l->polling, config->poll_ns);
+	pthread_mutex_init(&l->lock, NULL);
+	init_conditions(l);
+	*ret = l;
+	return 0;
+}
+
+struct loop *loop_free(struct loop *l)
+{
+	if (!l)
+		return NULL;
+	assert(!l->workers);
+	pthread_cond_destroy(&l->end);
+	pthread_cond_destroy(&l->watch);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+	return NULL;
+}
+
+static int start(struct loop *l, pthread_t *ret_monitor)
+{
+	struct worker *w;
+	int r;
+
+	set_blocking(l, false);
+	pthread_mutex_lock(&l->lock);
+	r = add_worker(l, &w);
+	if (r == 0) {
+		r = start_thread(ret_monitor, monitor, l);
+		if (r == 0)
+			call(w, ROLE_LEADER);
+		else
+			end(l, r);
+	}
+	pthread_mutex_unlock(&l->lock);
+	return r;
+}
+
+/* Waits for all workers, whom nobody can find any more. */
+static void join_workers(struct loop *l)
+{
+	struct worker *workers, *w;
+
+	pthread_mutex_lock(&l->lock);
+	workers = l->workers;
+	l->workers = NULL;
+	pthread_mutex_unlock(&l->lock);
+	while ((w = workers)) {
+		workers = w->next;
+		pthread_join(w->thread, NULL);
+		pthread_cond_destroy(&w->called);
+		free(w);
+	}
+}
+
+int loop_run(struct loop *l)
+{
+	pthread_t monitor_thread;
+	int r = start(l, &monitor_thread);
+
+	if (r < 0) {
+		join_workers(l);
+		return r;
+	}
+	pthread_mutex_lock(&l->lock);
+	while (!l->ended)
+		pthread_cond_wait(&l->end, &l->lock);
+	r = l->result;
+	pthread_mutex_unlock(&l->lock);
+	pthread_join(monitor_thread, NULL);
+	join_workers(l);
+	return r;
+}
+
+void loop_stop(struct loop *l)
+{
+	atomic_store(&l->stopped, true);
+	pthread_mutex_lock(&l->lock);
+	for (struct worker *w = l->workers; w; w = w->next)
+		if (w->role != ROLE_IDLE)
+			pthread_kill(w->thread, wake_signal());
+	pthread_mutex_unlock(&l->lock);
+}

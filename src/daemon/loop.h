@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* Serves the requests of a session, by as few threads as do. */
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+#include <stdint.h>
+
+#include "util/cleanup.h"
+
+struct loop_config {
+	unsigned int threads; /* the most that serve at the same time */
+	uint64_t poll_ns;     /* the longest look for a request before sleeping */
+};
+
+struct loop;
+
+int loop_new(struct fuse_session *session, const struct loop_config *config,
+	     struct loop **ret);
+/* Takes NULL, returns NULL. The loop must have ended, or never have run. */
+struct loop *loop_free(struct loop *l);
+DEFINE_CLEANUP(struct loop, loop, loop_free);
+
+/*
+ * Serves until the file system is unmounted or loop_stop() was called: 0; or a negative
+ * errno. What was read is served before it returns.
+ */
+int loop_run(struct loop *l);
+
+/*
+ * Ends the loop. A thread that sleeps is woken by a signal, and would sleep over one that
+ * comes too early: to be called again until loop_run() has returned.
+ */
+void loop_stop(struct loop *l);
