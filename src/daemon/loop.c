@@ -180,8 +180,10 @@ static void end(struct loop *l, int result)
  */
 static int receive(struct worker *w)
 {
-	int r = fuse_session_receive_buf(w->loop->session, &w->buf);
+	int r;
 
+	w->buf.flags = 0;
+	r = fuse_session_receive_buf(w->loop->session, &w->buf);
 	return r == -EINTR ? -EAGAIN : r;
 }
 

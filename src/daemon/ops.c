@@ -5,11 +5,10 @@
  * (-ENOENT) gives back what the kernel then does not know of.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 
+#include "daemon/data.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
 #include "daemon/waiter.h"
@@ -92,6 +91,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct ops_context *c = userdata;
 
 	conn->max_read = c->max_read;
+	conn->max_write = DATA_MAX;
 	passthrough_negotiate(conn, c->passthrough);
 }
 
@@ -234,57 +234,20 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	}
 }
 
-/* One buffer for each thread that serves, freed with the thread. */
-static pthread_key_t buffer_key;
-static pthread_once_t buffer_once = PTHREAD_ONCE_INIT;
-
-struct buffer {
-	size_t size;
-	char data[];
-};
-
-static void make_buffer_key(void)
-{
-	if (pthread_key_create(&buffer_key, free) != 0)
-		abort();
-}
-
-static char *thread_buffer(size_t size)
-{
-	struct buffer *b;
-
-	pthread_once(&buffer_once, make_buffer_key);
-	b = pthread_getspecific(buffer_key);
-	if (b && b->size >= size)
-		return b->data;
-	free(b);
-	b = malloc(sizeof(*b) + size);
-	if (b)
-		b->size = size;
-	pthread_setspecific(buffer_key, b);
-	return b ? b->data : NULL;
-}
-
 static void op_read(fuse_req_t req, fuse_ino_t node, size_t n, off_t offset,
 		    struct fuse_file_info *fi)
 {
-	char *buf = thread_buffer(n);
-	ssize_t r = buf ? fs_read(fs_of(req), fi->fh, buf, n, (uint64_t)offset) : -ENOMEM;
-
 	(void)node;
-	if (r < 0)
-		reply_status(req, (int)r);
-	else
-		fuse_reply_buf(req, buf, (size_t)r);
+	data_read(req, fs_of(req), fi->fh, n, (uint64_t)offset);
 }
 
-static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
-		     off_t offset, struct fuse_file_info *fi)
+static void op_write_buf(fuse_req_t req, fuse_ino_t node, struct fuse_bufvec *data,
+			 off_t offset, struct fuse_file_info *fi)
 {
 	bool append = fi->flags & O_APPEND;
 
 	(void)node;
-	reply_count(req, fs_write(fs_of(req), fi->fh, buf, n, (uint64_t)offset, append));
+	reply_count(req, data_write(fs_of(req), fi->fh, data, (uint64_t)offset, append));
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -435,9 +398,7 @@ static bool fill(void *context, const char *name, const struct fs_entry *entry,
 static void readdir_into(fuse_req_t req, size_t n, off_t position,
 			 struct fuse_file_info *fi, bool plus)
 {
-	struct listing l = {
-		.req = req, .buf = thread_buffer(n), .size = n, .plus = plus
-	};
+	struct listing l = { .req = req, .buf = data_buffer(n), .size = n, .plus = plus };
 	struct caller caller = caller_of(req);
 	int r = -ENOMEM;
 
@@ -506,7 +467,7 @@ static void reply_xattr(fuse_req_t req, ssize_t r, const char *buf, size_t size)
 static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
 	struct caller caller = caller_of(req);
-	char *buf = thread_buffer(size);
+	char *buf = data_buffer(size);
 	ssize_t r = -ENOMEM;
 
 	if (buf)
@@ -517,7 +478,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_
 static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	struct caller caller = caller_of(req);
-	char *buf = thread_buffer(size);
+	char *buf = data_buffer(size);
 	ssize_t r = buf ? fs_listxattr(fs_of(req), &caller, node, buf, size) : -ENOMEM;
 
 	reply_xattr(req, r, buf, size);
@@ -556,7 +517,7 @@ const struct fuse_lowlevel_ops ops = {
 	.open = op_open,
 	.create = op_create,
 	.read = op_read,
-	.write = op_write,
+	.write_buf = op_write_buf,
 	.flush = op_flush,
 	.release = op_release,
 	.fsync = op_fsync,

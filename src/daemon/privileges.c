@@ -17,7 +17,7 @@ static const unsigned int kept[] = {
 	CAP_FOWNER,          /* root's chmod, utimes, and unlink in a sticky directory */
 	CAP_SETGID,          /* to become the caller */
 	CAP_SETUID,          /* likewise */
-	CAP_SYS_ADMIN, /* backing files, cloned /dev/fuse, umount, trusted.* attributes */
+	CAP_SYS_ADMIN,       /* backing files, umount, trusted.* attributes */
 };
 
 static bool is_kept(unsigned int capability)

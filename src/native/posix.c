@@ -411,7 +411,8 @@ static int posix_removexattr(struct native_file *f, const struct caller *caller,
 	return r < 0 ? r : errno_or(removexattr(fd_path(fd_of(f)).text, name));
 }
 
-static int posix_backing(struct native_file *f)
+/* As backing file and for data: the file has no rules but the kernel's. */
+static int posix_descriptor(struct native_file *f)
 {
 	return fd_of(f);
 }
@@ -563,7 +564,8 @@ const struct kind_ops kind_posix = {
 	.listxattr = posix_listxattr,
 	.setxattr = posix_setxattr,
 	.removexattr = posix_removexattr,
-	.backing = posix_backing,
+	.backing = posix_descriptor,
+	.data = posix_descriptor,
 	.read = posix_read,
 	.write = posix_write,
 	.resize = posix_resize,
