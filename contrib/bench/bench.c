@@ -1,469 +1,148 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Measures what operations on files cost in one directory: a row an operation, with its
- * name, the nanoseconds that one takes and how often it was done, separated by tabs. It
- * knows nothing of what is mounted there; contrib/bench/run puts several side by side.
+ * Measures what operations on files cost in one directory: a row an operation, see
+ * print_help(). It knows nothing of what is mounted there; contrib/bench/run puts several
+ * side by side.
  *
  * An operation is repeated in batches, each twice the one before, until a batch takes
  * long enough to be measured well; that last batch counts. A batch times only the
  * operation itself: what it needs to be there, or leaves behind, is made and removed with
  * the clock stopped.
  */
-#include <dirent.h>
+#include "bench.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define KIB       1024UL
-#define MIB       (1024UL * KIB)
+#include "clock.h"
+
 /* Larger than a processor's cache, small enough for any tmpfs. */
-#define DATA_SIZE (16UL * MIB)
-#define MANY      10000U
+#define DATA_SIZE (16 * MIB)
 
-struct bench {
-	int dir;         /* the directory that is measured */
-	int data;        /* a file in it with DATA_SIZE bytes, all allocated */
-	char *buffer;    /* of MIB bytes */
-	uint64_t random; /* state of the offsets */
-	uint64_t begin;  /* when the clock was started last */
-	uint64_t spent;  /* nanoseconds that the clock ran in this batch */
+/* With fewer delays there is no 99.9th percentile; more would not fit. */
+#define SAMPLES_MIN 1000U
+#define SAMPLES_MAX 100000U
+
+static const struct op *const groups[] = { data_ops, name_ops, listing_ops, thread_ops,
+					   delay_ops };
+#define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
+
+struct options {
+	uint64_t enough; /* nanoseconds that a batch takes at least */
+	uint64_t count;  /* not 0: how often an operation is done instead */
 };
 
-struct op {
-	const char *name;
-	/* Does the operation @count times, of @size bytes each: 0 or a negative errno. */
-	int (*batch)(struct bench *b, size_t size, uint64_t count);
-	size_t size;
-	/* What must be there before the first batch, and is removed after the last. */
-	int (*setup)(struct bench *b);
-	void (*teardown)(struct bench *b);
-};
+/* Set by a signal. What was begun is brought to its end, so that no file is left. */
+static volatile sig_atomic_t stopped;
 
-static uint64_t now(void)
+static void stop(int number)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000U + (uint64_t)ts.tv_nsec;
+	(void)number;
+	stopped = 1;
 }
 
-static void clock_start(struct bench *b)
+static void stop_on_signals(void)
 {
-	b->begin = now();
+	static const int numbers[] = { SIGHUP, SIGINT, SIGTERM };
+	struct sigaction action = { .sa_handler = stop, .sa_flags = SA_RESTART };
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		sigaction(numbers[i], &action, NULL);
 }
 
-static void clock_stop(struct bench *b)
+static int run_batch(struct bench *b, const struct op *op, uint64_t count)
 {
-	b->spent += now() - b->begin;
+	if (stopped)
+		return -EINTR;
+	clock_reset(b->clock);
+	return op->batch(b, op->size, count);
 }
 
-/* The name of the @n-th of the files that batches make. */
-static const char *numbered(char name[32], uint64_t n)
+static void print_batch(const struct bench *b, const struct op *op, uint64_t count)
 {
-	snprintf(name, 32, "bench-%" PRIu64, n);
-	return name;
+	printf("%s\t%.1f\t%" PRIu64 "\t%.1f\t-\n", op->name,
+	       (double)b->clock->spent / (double)count, count,
+	       (double)b->clock->cpu / (double)count);
 }
 
-static int create_sized(struct bench *b, const char *name, off_t size)
-{
-	int fd = openat(b->dir, name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	int r;
-
-	if (fd < 0)
-		return -errno;
-	r = ftruncate(fd, size) < 0 ? -errno : 0;
-	close(fd);
-	return r;
-}
-
-static void remove_numbered(struct bench *b, uint64_t count)
-{
-	char name[32];
-
-	for (uint64_t i = 0; i < count; i++)
-		unlinkat(b->dir, numbered(name, i), 0);
-}
-
-static int create_numbered(struct bench *b, uint64_t count)
-{
-	char name[32];
-	int r;
-
-	for (uint64_t i = 0; i < count; i++) {
-		r = create_sized(b, numbered(name, i), 0);
-		if (r < 0) {
-			remove_numbered(b, i);
-			return r;
-		}
-	}
-	return 0;
-}
-
-/*
- * Data
- */
-static off_t sequential_offset(size_t size, uint64_t i)
-{
-	return (off_t)(i * size % DATA_SIZE);
-}
-
-/* xorshift64: quick, and the same offsets in each run. */
-static off_t random_offset(struct bench *b, size_t size)
-{
-	b->random ^= b->random << 13;
-	b->random ^= b->random >> 7;
-	b->random ^= b->random << 17;
-	return (off_t)(b->random % (DATA_SIZE / size) * size);
-}
-
-static int batch_pread(struct bench *b, size_t size, uint64_t count)
-{
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (pread(b->data, b->buffer, size, sequential_offset(size, i)) !=
-		    (ssize_t)size)
-			return errno ? -errno : -EIO;
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_pread_random(struct bench *b, size_t size, uint64_t count)
-{
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (pread(b->data, b->buffer, size, random_offset(b, size)) !=
-		    (ssize_t)size)
-			return errno ? -errno : -EIO;
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_pwrite(struct bench *b, size_t size, uint64_t count)
-{
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (pwrite(b->data, b->buffer, size, sequential_offset(size, i)) !=
-		    (ssize_t)size)
-			return errno ? -errno : -EIO;
-	clock_stop(b);
-	return 0;
-}
-
-static char *map_data(struct bench *b)
-{
-	return mmap(NULL, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, b->data, 0);
-}
-
-/* One store to each page of a new mapping, of memory that is there: what a fault costs.
- */
-static int fault_pages(struct bench *b, size_t size, uint64_t count)
-{
-	volatile char *map = map_data(b);
-
-	if (map == MAP_FAILED)
-		return -errno;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		map[i * size] = 1;
-	clock_stop(b);
-	munmap((void *)map, DATA_SIZE);
-	return 0;
-}
-
-static int batch_fault(struct bench *b, size_t size, uint64_t count)
-{
-	const uint64_t pages = DATA_SIZE / size;
-	int r = 0;
-
-	for (; count > pages && r == 0; count -= pages)
-		r = fault_pages(b, size, pages);
-	return r < 0 ? r : fault_pages(b, size, count);
-}
-
-static int batch_memset(struct bench *b, size_t size, uint64_t count)
-{
-	char *map = map_data(b);
-
-	if (map == MAP_FAILED)
-		return -errno;
-	memset(map, 1, DATA_SIZE);
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		memset(map + sequential_offset(size, i), (int)i, size);
-	clock_stop(b);
-	munmap(map, DATA_SIZE);
-	return 0;
-}
-
-/*
- * Metadata
- */
-static int batch_fstat(struct bench *b, size_t size, uint64_t count)
-{
-	struct stat st;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (fstat(b->data, &st) < 0)
-			return -errno;
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_stat(struct bench *b, size_t size, uint64_t count)
-{
-	struct stat st;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (fstatat(b->dir, "bench-data", &st, 0) < 0)
-			return -errno;
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_stat_missing(struct bench *b, size_t size, uint64_t count)
-{
-	struct stat st;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (fstatat(b->dir, "bench-missing", &st, 0) == 0)
-			return -EEXIST;
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_open_close(struct bench *b, size_t size, uint64_t count)
-{
-	int fd;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++) {
-		fd = openat(b->dir, "bench-data", O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		close(fd);
-	}
-	clock_stop(b);
-	return 0;
-}
-
-static int batch_create(struct bench *b, size_t size, uint64_t count)
-{
-	char name[32];
-	int r = 0;
-
-	clock_start(b);
-	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = create_sized(b, numbered(name, i), (off_t)size);
-	clock_stop(b);
-	remove_numbered(b, count);
-	return r;
-}
-
-static int batch_ftruncate(struct bench *b, size_t size, uint64_t count)
-{
-	int fd = openat(b->dir, "bench-0", O_RDWR | O_CLOEXEC);
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	clock_start(b);
-	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = ftruncate(fd, (off_t)(size << (i % 2))) < 0 ? -errno : 0;
-	clock_stop(b);
-	close(fd);
-	return r;
-}
-
-static int batch_unlink(struct bench *b, size_t size, uint64_t count)
-{
-	int r = create_numbered(b, count);
-
-	(void)size;
-	if (r < 0)
-		return r;
-	clock_start(b);
-	remove_numbered(b, count);
-	clock_stop(b);
-	return 0;
-}
-
-/* Forth and back is one operation's work done twice; the file ends where it was. */
-static int batch_rename(struct bench *b, size_t size, uint64_t count)
-{
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count; i++)
-		if (renameat(b->dir, "bench-0", b->dir, "bench-1") < 0 ||
-		    renameat(b->dir, "bench-1", b->dir, "bench-0") < 0)
-			return -errno;
-	clock_stop(b);
-	b->spent /= 2;
-	return 0;
-}
-
-static DIR *open_listing(struct bench *b)
-{
-	int fd = openat(b->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!listing && fd >= 0)
-		close(fd);
-	return listing;
-}
-
-static int list_all(struct bench *b)
-{
-	DIR *listing = open_listing(b);
-	uint64_t n = 0;
-
-	if (!listing)
-		return -errno;
-	while (readdir(listing))
-		n++;
-	closedir(listing);
-	return n < MANY ? -EIO : 0;
-}
-
-static int batch_readdir(struct bench *b, size_t size, uint64_t count)
-{
-	int r = 0;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = list_all(b);
-	clock_stop(b);
-	return r;
-}
-
-static int stat_all(struct bench *b)
-{
-	DIR *listing = open_listing(b);
-	struct dirent *entry;
-	struct stat st;
-	int r = 0;
-
-	if (!listing)
-		return -errno;
-	while (r == 0 && (entry = readdir(listing)))
-		r = fstatat(b->dir, entry->d_name, &st, 0) < 0 ? -errno : 0;
-	closedir(listing);
-	return r;
-}
-
-static int batch_stat_all(struct bench *b, size_t size, uint64_t count)
-{
-	int r = 0;
-
-	(void)size;
-	clock_start(b);
-	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = stat_all(b);
-	clock_stop(b);
-	return r;
-}
-
-static int setup_one(struct bench *b)
-{
-	return create_numbered(b, 1);
-}
-
-static void teardown_one(struct bench *b)
-{
-	remove_numbered(b, 1);
-}
-
-static int setup_many(struct bench *b)
-{
-	return create_numbered(b, MANY);
-}
-
-static void teardown_many(struct bench *b)
-{
-	remove_numbered(b, MANY);
-}
-
-static const struct op ops[] = {
-	{ .name = "pread-64", .batch = batch_pread, .size = 64 },
-	{ .name = "pread-4k", .batch = batch_pread, .size = 4 * KIB },
-	{ .name = "pread-128k", .batch = batch_pread, .size = 128 * KIB },
-	{ .name = "pread-1m", .batch = batch_pread, .size = MIB },
-	{ .name = "pread-random-64", .batch = batch_pread_random, .size = 64 },
-	{ .name = "pwrite-64", .batch = batch_pwrite, .size = 64 },
-	{ .name = "pwrite-4k", .batch = batch_pwrite, .size = 4 * KIB },
-	{ .name = "pwrite-128k", .batch = batch_pwrite, .size = 128 * KIB },
-	{ .name = "pwrite-1m", .batch = batch_pwrite, .size = MIB },
-	{ .name = "fault", .batch = batch_fault, .size = 4 * KIB },
-	{ .name = "memset-1m", .batch = batch_memset, .size = MIB },
-	{ .name = "fstat", .batch = batch_fstat },
-	{ .name = "stat", .batch = batch_stat },
-	{ .name = "stat-missing", .batch = batch_stat_missing },
-	{ .name = "open-close", .batch = batch_open_close },
-	{ .name = "create-size-close", .batch = batch_create, .size = 4 * KIB },
-	{ .name = "ftruncate",
-	  .batch = batch_ftruncate,
-	  .size = 4 * KIB,
-	  .setup = setup_one,
-	  .teardown = teardown_one },
-	{ .name = "unlink", .batch = batch_unlink },
-	{ .name = "rename",
-	  .batch = batch_rename,
-	  .setup = setup_one,
-	  .teardown = teardown_one },
-	{ .name = "readdir-10000",
-	  .batch = batch_readdir,
-	  .setup = setup_many,
-	  .teardown = teardown_many },
-	{ .name = "stat-all-10000",
-	  .batch = batch_stat_all,
-	  .setup = setup_many,
-	  .teardown = teardown_many },
-};
-#define N_OPS (sizeof(ops) / sizeof(ops[0]))
-
-/*
- * Running them
- */
 static int measure(struct bench *b, const struct op *op, uint64_t enough)
 {
 	uint64_t count = 1;
+	int r = run_batch(b, op, count);
+
+	while (r == 0 && b->clock->spent < enough) {
+		count *= 2;
+		r = run_batch(b, op, count);
+	}
+	if (r == 0)
+		print_batch(b, op, count);
+	return r;
+}
+
+/* The gate stays shut the first time, when what is remembered later is asked for. */
+static int count_only(struct bench *b, const struct op *op, uint64_t count)
+{
+	const int gate = b->clock->gate;
 	int r;
 
-	for (;; count *= 2) {
-		b->spent = 0;
-		errno = 0;
-		r = op->batch(b, op->size, count);
-		if (r < 0)
-			return r;
-		if (b->spent >= enough)
-			break;
-	}
-	printf("%s\t%.1f\t%" PRIu64 "\n", op->name, (double)b->spent / (double)count,
-	       count);
-	return 0;
+	b->clock->gate = -1;
+	r = run_batch(b, op, op->slow ? 1 : count);
+	b->clock->gate = gate;
+	if (r == 0)
+		r = run_batch(b, op, op->slow ? 1 : count);
+	if (r == 0)
+		print_batch(b, op, op->slow ? 1 : count);
+	return r;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void print_delays(const struct op *op, uint64_t *delays, size_t n)
+{
+	qsort(delays, n, sizeof(*delays), compare);
+	printf("%s\t%" PRIu64 "\t%zu\t-\t%" PRIu64 "\n", op->name, delays[n / 2], n,
+	       delays[n - 1 - n / 1000]);
+}
+
+static int sample(struct bench *b, const struct op *op, uint64_t enough)
+{
+	const uint64_t end = clock_now() + enough;
+	uint64_t *delays = calloc(SAMPLES_MAX, sizeof(*delays));
+	size_t n = 0;
+	int r = delays ? 0 : -ENOMEM;
+
+	while (r == 0 && n < SAMPLES_MAX && (n < SAMPLES_MIN || clock_now() < end))
+		r = stopped ? -EINTR : op->sample(b, &delays[n++]);
+	if (r == 0)
+		print_delays(op, delays, n);
+	free(delays);
+	return r;
 }
 
 /* What does not work there, such as a shared mapping, is a row too. */
-static void run_op(struct bench *b, const struct op *op, uint64_t enough)
+static void run_op(struct bench *b, const struct op *op, const struct options *o)
 {
 	int r = op->setup ? op->setup(b) : 0;
 
 	if (r == 0) {
-		r = measure(b, op, enough);
+		if (op->sample)
+			r = sample(b, op, o->enough);
+		else if (o->count != 0)
+			r = count_only(b, op, o->count);
+		else
+			r = measure(b, op, o->enough);
+		clock_reset(b->clock);
 		if (op->teardown)
 			op->teardown(b);
 	}
@@ -472,106 +151,156 @@ static void run_op(struct bench *b, const struct op *op, uint64_t enough)
 	fflush(stdout);
 }
 
-static int fill_data(struct bench *b)
-{
-	ssize_t n;
-
-	for (off_t at = 0; at < (off_t)DATA_SIZE; at += n) {
-		n = pwrite(b->data, b->buffer, MIB, at);
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-	}
-	return 0;
-}
-
 static const struct op *find_op(const char *name)
 {
-	for (size_t i = 0; i < N_OPS; i++)
-		if (strcmp(ops[i].name, name) == 0)
-			return &ops[i];
-	fprintf(stderr, "bench: no operation %s, see bench -l\n", name);
-	exit(2);
+	for (size_t i = 0; i < N_GROUPS; i++)
+		for (const struct op *op = groups[i]; op->name; op++)
+			if (strcmp(op->name, name) == 0)
+				return op;
+	return NULL;
 }
 
-/* Called before anything is made, to exit with nothing left behind. */
-static void check_names(char **names)
+static void run_all(struct bench *b, const struct options *o)
 {
-	for (; *names; names++)
-		find_op(*names);
+	for (size_t i = 0; i < N_GROUPS; i++)
+		for (const struct op *op = groups[i]; op->name; op++)
+			run_op(b, op, o);
 }
 
-static void run_ops(struct bench *b, char **names, uint64_t enough)
+static void run_ops(struct bench *b, char **names, const struct options *o)
 {
 	if (!*names)
-		for (size_t i = 0; i < N_OPS; i++)
-			run_op(b, &ops[i], enough);
+		run_all(b, o);
 	for (; *names; names++)
-		run_op(b, find_op(*names), enough);
+		run_op(b, find_op(*names), o);
 }
 
-static int run_with_data(struct bench *b, char **names, uint64_t enough)
+static int run_here(struct bench *b, char **names, const struct options *o)
 {
 	int r;
 
-	b->data =
-		openat(b->dir, "bench-data", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (b->data < 0)
-		return -errno;
-	r = fill_data(b);
-	if (r == 0)
-		run_ops(b, names, enough);
-	close(b->data);
-	unlinkat(b->dir, "bench-data", 0);
-	return r;
-}
-
-static int run_in(const char *path, char **names, uint64_t enough)
-{
-	struct bench b = { .random = 88172645463325252U };
-	int r;
-
-	b.dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (b.dir < 0)
-		return -errno;
-	b.buffer = calloc(1, MIB);
-	r = b.buffer ? run_with_data(&b, names, enough) : -ENOMEM;
-	free(b.buffer);
-	close(b.dir);
-	return r;
+	b->buffer = calloc(1, MIB);
+	if (!b->buffer)
+		return -ENOMEM;
+	r = data_make(b);
+	if (r == 0) {
+		run_ops(b, names, o);
+		data_remove(b);
+	}
+	free(b->buffer);
+	return r < 0 ? r : (stopped ? -EINTR : 0);
 }
 
 static void list_ops(void)
 {
-	for (size_t i = 0; i < N_OPS; i++)
-		puts(ops[i].name);
+	for (size_t i = 0; i < N_GROUPS; i++)
+		for (const struct op *op = groups[i]; op->name; op++)
+			puts(op->name);
 	exit(0);
 }
 
-static _Noreturn void usage(void)
+static void print_help(FILE *to)
 {
-	fputs("usage: bench [-t MILLISECONDS] DIRECTORY [OPERATION...]\n"
-	      "       bench -l\n",
-	      stderr);
+	fputs("usage: bench [option...] DIRECTORY [OPERATION...]\n"
+	      "       bench -l\n"
+	      "  -t MILLISECONDS  the least that a measurement takes (default: 200)\n"
+	      "  -c COUNT         does operations COUNT times instead (slow ones once)\n"
+	      "  -g FILE          1 is written to it while the clock runs, then 0\n"
+	      "  -p PID           a server whose CPU time is told (again for more)\n"
+	      "  -n DIRECTORY     the one behind the measured one, for notify-delay\n"
+	      "  -l               lists the operations (default: all of them)\n"
+	      "Rows have, separated by tabs: operation, nanoseconds for one, how many were\n"
+	      "done, nanoseconds of CPU time of the servers for one, and - ; notify-delay\n"
+	      "has the median, how many were done, -, and the 99.9th percentile.\n"
+	      "A row of what failed has: operation, -, error.\n",
+	      to);
+}
+
+static _Noreturn void refuse(const char *option, const char *value, const char *why)
+{
+	fprintf(stderr, "bench: %s%s%s: %s\n", option, *option ? " " : "", value, why);
 	exit(2);
+}
+
+static uint64_t parse_number(const char *option, const char *value)
+{
+	char *end;
+	unsigned long long number = strtoull(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || number == 0 || number > 1000000000U)
+		refuse(option, value, "not a number of 1 to 1000000000");
+	return number;
+}
+
+static int open_or_refuse(const char *option, const char *path, int flags)
+{
+	int fd = open(path, flags | O_CLOEXEC);
+
+	if (fd < 0)
+		refuse(option, path, strerror(errno));
+	return fd;
+}
+
+static void add_server(struct clock *clock, const char *value)
+{
+	int r = clock_add_server(clock, (int)parse_number("-p", value));
+
+	if (r < 0)
+		refuse("-p", value, strerror(-r));
+}
+
+static void take_option(int option, struct bench *b, struct options *o)
+{
+	switch (option) {
+	case 'l':
+		list_ops();
+		break;
+	case 't':
+		o->enough = parse_number("-t", optarg) * 1000000U;
+		break;
+	case 'c':
+		o->count = parse_number("-c", optarg);
+		break;
+	case 'g':
+		b->clock->gate = open_or_refuse("-g", optarg, O_WRONLY);
+		break;
+	case 'p':
+		add_server(b->clock, optarg);
+		break;
+	case 'n':
+		b->native = open_or_refuse("-n", optarg, O_RDONLY | O_DIRECTORY);
+		break;
+	case 'h':
+		print_help(stdout);
+		exit(0);
+	default:
+		print_help(stderr);
+		exit(2);
+	}
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t enough = 200000000U;
+	struct clock clock = { .gate = -1 };
+	struct options o = { .enough = 200000000U };
+	struct bench b = { .data_name = "bench-data",
+			   .data_size = DATA_SIZE,
+			   .random = 88172645463325252U,
+			   .clock = &clock,
+			   .native = -1 };
 	int option, r;
 
-	while ((option = getopt(argc, argv, "lt:")) != -1) {
-		if (option == 'l')
-			list_ops();
-		else if (option == 't')
-			enough = strtoull(optarg, NULL, 10) * 1000000U;
-		else
-			usage();
-	}
+	while ((option = getopt(argc, argv, "lt:c:g:p:n:h")) != -1)
+		take_option(option, &b, &o);
 	if (optind == argc)
-		usage();
-	check_names(argv + optind + 1);
-	r = run_in(argv[optind], argv + optind + 1, enough);
+		take_option('?', &b, &o);
+	for (char **name = argv + optind + 1; *name; name++)
+		if (!find_op(*name))
+			refuse("", *name, "no such operation, see bench -l");
+	if (chdir(argv[optind]) < 0)
+		refuse("", argv[optind], strerror(errno));
+	stop_on_signals();
+	r = run_here(&b, argv + optind + 1, &o);
 	if (r < 0)
 		fprintf(stderr, "bench: %s: %s\n", argv[optind], strerror(-r));
 	return r < 0;
