@@ -14,11 +14,18 @@
 
 #define MANY 10000U
 
+/* What ls -l of coreutils does not ask of a file system again that has none of it. */
+struct unsupported {
+	bool label;
+	bool acl;
+};
+
 /* Visits entry @name: 0 or a negative errno. */
-typedef int visit_fn(const char *name);
+typedef int visit_fn(const char *name, struct unsupported *u);
 
 static int list(visit_fn *visit)
 {
+	struct unsupported u = { false, false };
 	DIR *listing = opendir(".");
 	struct dirent *entry;
 	uint64_t n = 0;
@@ -27,7 +34,7 @@ static int list(visit_fn *visit)
 	if (!listing)
 		return -errno;
 	for (; r == 0 && (entry = readdir(listing)); n++)
-		r = visit ? visit(entry->d_name) : 0;
+		r = visit ? visit(entry->d_name, &u) : 0;
 	closedir(listing);
 	return r == 0 && n < MANY ? -EIO : r;
 }
@@ -43,27 +50,40 @@ static int list_often(struct bench *b, visit_fn *visit, uint64_t count)
 	return r;
 }
 
-/*
- * The calls that ls -l of coreutils makes for each entry, as strace shows them: the last
- * two for the sign behind the mode, where there is seldom anything to be found.
- */
-static int visit_as_ls(const char *name)
+static bool is_unsupported(int error)
+{
+	return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS;
+}
+
+/* For the sign behind the mode. There is seldom anything to be found. */
+static int ask_for_sign(const char *name, struct unsupported *u)
+{
+	char value[255];
+
+	if (!u->label && lgetxattr(name, "security.selinux", value, sizeof(value)) < 0) {
+		u->label = is_unsupported(errno);
+		if (errno == ENOTCONN)
+			return -errno;
+	}
+	if (!u->acl && getxattr(name, "system.posix_acl_access", NULL, 0) < 0)
+		u->acl = is_unsupported(errno);
+	return 0;
+}
+
+/* The calls that strace shows ls -l to make for each entry. */
+static int visit_as_ls(const char *name, struct unsupported *u)
 {
 	const int flags = AT_STATX_SYNC_AS_STAT | AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT;
 	const unsigned mask = STATX_MODE | STATX_NLINK | STATX_UID | STATX_GID |
 			      STATX_MTIME | STATX_SIZE;
 	struct statx stx;
-	char value[255];
 
 	/* It leaves these out, being asked for no more than -l. */
 	if (name[0] == '.')
 		return 0;
 	if (statx(AT_FDCWD, name, flags, mask, &stx) < 0)
 		return -errno;
-	if (lgetxattr(name, "security.selinux", value, sizeof(value)) < 0 &&
-	    getxattr(name, "system.posix_acl_access", NULL, 0) < 0 && errno == ENOTCONN)
-		return -ENOTCONN;
-	return 0;
+	return ask_for_sign(name, u);
 }
 
 static int batch_readdir(struct bench *b, size_t size, uint64_t count)
