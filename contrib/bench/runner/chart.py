@@ -30,8 +30,10 @@ set mxtics 10
 set grid xtics lc rgb "#dddddd" lt 1
 set border 1 lc rgb "#444444"
 set xlabel "speed (native = 1)"
-set key above maxrows {key_rows} samplen 1.5 width 1
-set title {title} noenhanced
+set mytics 1
+set label 1 {title} at screen 0.5,{title_at} center noenhanced
+set key at screen 0.5,{key_at} center top horizontal reverse Left maxrows {key_rows} \
+	samplen 1.5 width 2
 set style fill solid 1.0 noborder
 set arrow 1 from 1,graph 0 to 1,graph 1 nohead lc rgb "#444444" lw 1.5 front
 {data}
@@ -94,7 +96,8 @@ def script(document):
             styles += 1
     height = ROW * len(rows) + 150
     return SCRIPT.format(
-        width=WIDTH, height=height, left=0.18, bottom=56 / height, top=1 - 84 / height,
+        width=WIDTH, height=height, left=0.18, bottom=56 / height, top=1 - 88 / height,
+        title_at=1 - 18 / height, key_at=1 - 32 / height,
         least=f"{least:g}", most=f"{most:g}", rows=len(rows), key_rows=2,
         tics=", ".join(f"{quoted(row['operation'])} {i}" for i, row in enumerate(rows)),
         xtics=decades(least, most), title=quoted(title(document)),

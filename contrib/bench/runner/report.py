@@ -104,5 +104,22 @@ def write_file(path, text):
         raise SystemExit(f"bench: {path}: {error.strerror}") from None
 
 
+def rounded(value):
+    """The same with six digits of each number, which is more than was measured."""
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
 def write(document, path):
-    write_file(path, json.dumps(document, indent=1) + "\n")
+    """As JSON, a line for each row."""
+    lines = []
+    for key, value in rounded(document).items():
+        if key == "rows":
+            text = "[\n" + ",\n".join(map(json.dumps, value)) + "\n]"
+        else:
+            text = json.dumps(value)
+        lines.append(f"{json.dumps(key)}: {text}")
+    write_file(path, "{\n" + ",\n".join(lines) + "\n}\n")
