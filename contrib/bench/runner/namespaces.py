@@ -39,7 +39,13 @@ def fork_into_pid_namespace():
 
 
 def mount(*arguments):
-    subprocess.run(["mount", *arguments], check=True)
+    """True if that worked; mount(8) has said why if not."""
+    return subprocess.run(["mount", *arguments], check=False).returncode == 0
+
+
+def must_mount(*arguments):
+    if not mount(*arguments):
+        raise SystemExit(f"bench: mount {' '.join(arguments)} failed")
 
 
 def stop(number, _frame):
@@ -55,10 +61,10 @@ def enter(work):
     for number in SIGNALS:
         signal.signal(number, stop)
     check(libc.unshare(CLONE_NEWNS | CLONE_NEWIPC), "unshare")
-    mount("--make-rprivate", "/")
-    mount("-t", "proc", "proc", "/proc")
-    mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm")
-    mount("-t", "tmpfs", "tmpfs", work)
+    must_mount("--make-rprivate", "/")
+    must_mount("-t", "proc", "proc", "/proc")
+    must_mount("-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/dev/shm")
+    must_mount("-t", "tmpfs", "tmpfs", work)
 
 
 def inside(function, work, writer):

@@ -108,6 +108,8 @@ class Side:
         self.failure = None
 
     def start(self, _known):
+        if not os.path.isdir(self.path):
+            raise Failure(f"{self.path} is hidden by what the benchmark mounts")
         self.learn_kind(mount_of(self.path))
         if self.name == "native":
             self.kind = "native"

@@ -27,14 +27,11 @@ class Counter:
         self.available = False
 
     def __enter__(self):
-        try:
-            os.mkdir(self.root)
-            namespaces.mount("-t", "tracefs", "tracefs", self.root)
-            if os.path.isdir(os.path.join(self.root, "events", "fuse")):
-                os.mkdir(self.instance)
-                self.available = True
-        except (OSError, namespaces.subprocess.CalledProcessError):
-            pass
+        os.mkdir(self.root)
+        if namespaces.mount("-t", "tracefs", "tracefs", self.root) and \
+                os.path.isdir(os.path.join(self.root, "events", "fuse")):
+            os.mkdir(self.instance)
+            self.available = True
         return self
 
     def __exit__(self, *_):
