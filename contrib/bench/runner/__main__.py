@@ -36,7 +36,7 @@ def measure(chosen):
     prepare()
     names = check_operations(chosen.operations)
     text = namespaces.run(lambda work: json.dumps(measuring.run(work, chosen, names)))
-    return json.loads(text)
+    return report.rounded(json.loads(text))
 
 
 def main():
