@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The tables for people."""
 
+import errno
+import os
+
 import report
 
 WIDTH = 140
@@ -121,6 +124,11 @@ def tabulate(document, cells_of, titles, last):
     return join(first_column(document, titles), columns + last)
 
 
+def human_error(error):
+    """Of a delay: the benchmark program waits for no more than a second."""
+    return "more than 1 s" if error == os.strerror(errno.ETIMEDOUT) else error
+
+
 def delays(document):
     for row in document["rows"]:
         for side in document["sides"]:
@@ -130,7 +138,7 @@ def delays(document):
                        f"{human_time(cell['median_ns'])}, 99.9th percentile "
                        f"{human_time(cell['tail_median_ns'])}")
             elif report.is_delay(row) and cell["error"]:
-                yield f"{row['operation']}, {side['name']}: {cell['error']}"
+                yield f"{row['operation']}, {side['name']}: {human_error(cell['error'])}"
 
 
 def human_memory(kib):
