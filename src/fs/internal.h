@@ -10,6 +10,7 @@
 #include "fs/node.h"
 #include "fs/recent.h"
 #include "util/slots.h"
+#include "util/table.h"
 
 struct fs {
 	struct kind *kind;
@@ -22,7 +23,8 @@ struct fs {
 	 */
 	pthread_mutex_t lock;
 	struct slots nodes;       /* struct node by number */
-	struct node *nodes_by_id; /* the same by identity, but the root */
+	struct table nodes_by_id; /* the same by identity, but the root */
+	uint32_t most_nodes;      /* at once, since memory was given back last */
 	struct slots files;       /* struct file by number */
 	struct slots dirs;        /* struct dir by number */
 	uint64_t releases;        /* files released so far */

@@ -16,6 +16,12 @@
 #include <stdlib.h>
 #include <sys/file.h>
 
+/* Memory may run out, and then the request fails, not we. */
+#define HASH_NONFATAL_OOM 1
+/* The default one falls through switch labels, which clang warns of. */
+#define HASH_FUNCTION     HASH_FNV
+#include <uthash.h>
+
 #include "fs/file.h"
 #include "fs/internal.h"
 #include "fs/lock.h"

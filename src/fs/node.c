@@ -6,12 +6,21 @@
  */
 #include <assert.h>
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/file.h"
 #include "fs/internal.h"
+#include "util/hash.h"
+#include "util/memory.h"
+
+/*
+ * Memory goes back to the system when half of the nodes went since it did last, so that
+ * it costs little for each of them; fewer than these are not worth it.
+ */
+#define TRIM_NODES 1024
 
 int node_add_root(struct fs *fs)
 {
@@ -31,7 +40,8 @@ int node_add_root(struct fs *fs)
 
 static void free_node(struct node *n)
 {
-	free(n->name);
+	if (n->name != n->first_name)
+		free(n->name);
 	free(n);
 }
 
@@ -41,38 +51,63 @@ static void remove_if_unused(struct fs *fs, struct node *n)
 	if (n->lookups > 0 || n->refs > 0)
 		return;
 	slots_remove(&fs->nodes, n->number);
-	HASH_DELETE(hh, fs->nodes_by_id, n);
+	table_remove(&fs->nodes_by_id, &n->by_id);
 	free_node(n);
 }
 
+static struct node *node_of(struct link *l)
+{
+	return l ? (struct node *)((char *)l - offsetof(struct node, by_id)) : NULL;
+}
+
+static uint32_t hash_id(const struct object_id *id)
+{
+	return hash_bytes(id, sizeof(*id));
+}
+
+/* Called with the lock held. */
 static struct node *find(struct fs *fs, const struct object_id *id)
 {
-	struct node *n;
+	struct link *l = table_first(&fs->nodes_by_id, hash_id(id));
 
-	HASH_FIND(hh, fs->nodes_by_id, id, sizeof(*id), n);
+	while (l && memcmp(&node_of(l)->id, id, sizeof(*id)) != 0)
+		l = table_next(l);
+	return node_of(l);
+}
+
+static struct node *node_new(const struct object_id *id, const char *name)
+{
+	size_t size = strlen(name) + 1;
+	struct node *n = malloc(sizeof(*n) + size);
+
+	if (!n)
+		return NULL;
+	*n = (struct node){ .id = *id };
+	n->name = memcpy(n->first_name, name, size);
 	return n;
 }
 
 /* Called with the lock held. */
-static int add(struct fs *fs, const struct object_id *id, struct node **ret)
+static int add(struct fs *fs, const struct object_id *id, const char *name,
+	       struct node **ret)
 {
-	struct node *n = calloc(1, sizeof(*n));
+	struct node *n = node_new(id, name);
 	int r;
 
 	if (!n)
 		return -ENOMEM;
-	n->id = *id;
-	r = slots_add(&fs->nodes, n, &n->number);
+	r = table_add(&fs->nodes_by_id, &n->by_id, hash_id(id));
+	if (r == 0) {
+		r = slots_add(&fs->nodes, n, &n->number);
+		if (r < 0)
+			table_remove(&fs->nodes_by_id, &n->by_id);
+	}
 	if (r < 0) {
 		free(n);
 		return r;
 	}
-	HASH_ADD(hh, fs->nodes_by_id, id, sizeof(n->id), n);
-	if (!n->hh.tbl) {
-		slots_remove(&fs->nodes, n->number);
-		free(n);
-		return -ENOMEM;
-	}
+	if (fs->nodes.used > fs->most_nodes)
+		fs->most_nodes = fs->nodes.used;
 	*ret = n;
 	return 0;
 }
@@ -82,12 +117,13 @@ static int set_name(struct node *n, const char *name)
 {
 	char *copy;
 
-	if (n->name && strcmp(n->name, name) == 0)
+	if (strcmp(n->name, name) == 0)
 		return 0;
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
-	free(n->name);
+	if (n->name != n->first_name)
+		free(n->name);
 	n->name = copy;
 	return 0;
 }
@@ -96,19 +132,14 @@ int node_learn(struct fs *fs, const struct object_id *id, const char *name,
 	       uint64_t *ret_number)
 {
 	struct node *n;
-	int r = 0;
+	int r;
 
 	pthread_mutex_lock(&fs->lock);
 	n = find(fs, id);
-	if (!n)
-		r = add(fs, id, &n);
-	if (r == 0)
-		r = set_name(n, name);
+	r = n ? set_name(n, name) : add(fs, id, name, &n);
 	if (r == 0) {
 		n->lookups++;
 		*ret_number = n->number;
-	} else if (n) {
-		remove_if_unused(fs, n);
 	}
 	pthread_mutex_unlock(&fs->lock);
 	return r;
@@ -127,8 +158,18 @@ void node_renamed(struct fs *fs, const struct object_id *id, const char *name)
 	pthread_mutex_unlock(&fs->lock);
 }
 
+/* Called with the lock held. Whether so many nodes went that their memory is to go. */
+static bool shall_trim(struct fs *fs)
+{
+	if (fs->most_nodes < TRIM_NODES || fs->nodes.used > fs->most_nodes / 2)
+		return false;
+	fs->most_nodes = fs->nodes.used;
+	return true;
+}
+
 void node_forget(struct fs *fs, uint64_t number, uint64_t lookups)
 {
+	bool trim = false;
 	struct node *n;
 
 	if (number == FS_ROOT)
@@ -138,8 +179,11 @@ void node_forget(struct fs *fs, uint64_t number, uint64_t lookups)
 	if (n) {
 		n->lookups -= lookups < n->lookups ? lookups : n->lookups;
 		remove_if_unused(fs, n);
+		trim = shall_trim(fs);
 	}
 	pthread_mutex_unlock(&fs->lock);
+	if (trim)
+		memory_trim();
 }
 
 struct node *node_get(struct fs *fs, uint64_t number)
@@ -232,7 +276,7 @@ void node_drop_all(struct fs *fs)
 	uint32_t at = 0;
 	struct node *n;
 
-	HASH_CLEAR(hh, fs->nodes_by_id);
+	table_done(&fs->nodes_by_id);
 	while ((n = slots_next(&fs->nodes, &at)))
 		free_node(n);
 	slots_done(&fs->nodes);

@@ -8,28 +8,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The table of nodes by identity: memory may run out, and then the request fails, not we.
- */
-#define HASH_NONFATAL_OOM 1
-/* The default one falls through switch labels, which clang warns of. */
-#define HASH_FUNCTION     HASH_FNV
-#include <uthash.h>
-
 #include "native/kind.h"
 #include "util/cleanup.h"
+#include "util/table.h"
 
 struct fs;
 struct opened;
 
+/* A million of them may be known: the name as it was first seen is part of it. */
 struct node {
 	struct object_id id;
 	uint64_t number;
 	uint64_t lookups; /* what the kernel has yet to forget; protected by fs->lock */
-	unsigned int
-		refs; /* of our own: requests and open files; protected by fs->lock */
 	struct opened *opened; /* while files are open; protected by fs->lock */
 	char *name;            /* NULL: the root; protected by fs->lock */
-	UT_hash_handle hh;     /* in fs->nodes_by_id; protected by fs->lock */
+	struct link by_id;     /* in fs->nodes_by_id; protected by fs->lock */
+	unsigned int
+		refs; /* of our own: requests and open files; protected by fs->lock */
+	char first_name[];
 };
 
 /* Makes the node of the directory, number FS_ROOT. */

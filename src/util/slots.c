@@ -1,101 +1,172 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A number is the slot's index, plus one so that 0 stays free, below and the count of its
- * uses above. Free slots form a list through the table, so that memory follows the most
- * that was ever in use at once.
+ * uses above. Slots are allocated by the chunk and stay where they are: a table of
+ * millions grows without copying. An empty chunk goes when another one has room, so that
+ * memory follows what is in use; a later one in its place counts on from the most that
+ * any slot was used, so that no number returns.
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
+#include <utlist.h>
 
 #include "util/slots.h"
 
-#define SLOTS_FIRST 64
+#define PLACES_FIRST 16
+#define PLACES_MAX   (UINT32_MAX / SLOTS_CHUNK)
 
 struct slot {
 	void *pointer; /* NULL: free */
 	uint32_t uses;
-	uint32_t next; /* next free slot while free */
+	uint32_t next; /* next free slot of the chunk while free */
 };
 
-static uint64_t number_of(const struct slots *s, uint32_t i)
+struct chunk {
+	struct chunk *prev, *next; /* in slots->open, while a slot is free */
+	uint32_t place;
+	uint32_t used;
+	uint32_t first; /* first free slot, or SLOTS_CHUNK */
+	struct slot slots[SLOTS_CHUNK];
+};
+
+static uint64_t number_of(const struct chunk *c, uint32_t i)
 {
-	return (uint64_t)s->slots[i].uses << 32 | (i + 1);
+	return (uint64_t)c->slots[i].uses << 32 | (c->place * SLOTS_CHUNK + i + 1);
 }
 
-static struct slot *find(const struct slots *s, uint64_t number)
+/* The chunk of @number where that is in use, and its index there, or NULL. */
+static struct chunk *find(const struct slots *s, uint64_t number, uint32_t *ret_i)
 {
-	uint32_t i = (uint32_t)number - 1;
+	uint32_t at = (uint32_t)number - 1;
+	uint32_t i = at % SLOTS_CHUNK;
+	struct chunk *c;
 
-	if (i >= s->n || !s->slots[i].pointer || number_of(s, i) != number)
+	if (at / SLOTS_CHUNK >= s->places)
 		return NULL;
-	return &s->slots[i];
+	c = s->chunks[at / SLOTS_CHUNK];
+	if (!c || !c->slots[i].pointer || number_of(c, i) != number)
+		return NULL;
+	*ret_i = i;
+	return c;
 }
 
-static int grow(struct slots *s)
+static int make_places(struct slots *s)
 {
-	uint32_t n = s->n ? s->n * 2 : SLOTS_FIRST;
-	struct slot *slots;
+	uint32_t n = s->places ? s->places * 2 : PLACES_FIRST;
+	struct chunk **chunks;
 
-	if (n < s->n || n == UINT32_MAX)
+	if (n > PLACES_MAX)
 		return -ENFILE;
-	slots = realloc(s->slots, n * sizeof(*slots));
-	if (!slots)
+	chunks = realloc(s->chunks, n * sizeof(*chunks));
+	if (!chunks)
 		return -ENOMEM;
-	for (uint32_t i = s->n; i < n; i++)
-		slots[i] = (struct slot){ .next = i + 1 };
-	s->slots = slots;
-	s->n = n;
+	memset(chunks + s->places, 0, (n - s->places) * sizeof(*chunks));
+	s->chunks = chunks;
+	s->places = n;
 	return 0;
+}
+
+static int add_chunk(struct slots *s)
+{
+	struct chunk *c;
+	int r = 0;
+
+	while (s->hole < s->places && s->chunks[s->hole])
+		s->hole++;
+	if (s->hole == s->places)
+		r = make_places(s);
+	if (r < 0)
+		return r;
+	c = malloc(sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->place = s->hole;
+	c->used = 0;
+	c->first = 0;
+	for (uint32_t i = 0; i < SLOTS_CHUNK; i++)
+		c->slots[i] = (struct slot){ .uses = s->uses, .next = i + 1 };
+	s->chunks[c->place] = c;
+	s->n += SLOTS_CHUNK;
+	DL_APPEND(s->open, c);
+	return 0;
+}
+
+static void drop_chunk(struct slots *s, struct chunk *c)
+{
+	for (uint32_t i = 0; i < SLOTS_CHUNK; i++)
+		if (c->slots[i].uses > s->uses)
+			s->uses = c->slots[i].uses;
+	if (c->place < s->hole)
+		s->hole = c->place;
+	s->chunks[c->place] = NULL;
+	s->n -= SLOTS_CHUNK;
+	DL_DELETE(s->open, c);
+	free(c);
 }
 
 int slots_add(struct slots *s, void *p, uint64_t *ret_number)
 {
-	struct slot *slot;
+	struct chunk *c;
 	uint32_t i;
 	int r;
 
-	if (s->first >= s->n) {
-		r = grow(s);
+	if (!s->open) {
+		r = add_chunk(s);
 		if (r < 0)
 			return r;
 	}
-	i = s->first;
-	slot = &s->slots[i];
-	s->first = slot->next;
-	slot->pointer = p;
+	c = s->open;
+	i = c->first;
+	c->first = c->slots[i].next;
+	if (c->first == SLOTS_CHUNK)
+		DL_DELETE(s->open, c);
+	c->slots[i].pointer = p;
+	c->used++;
 	s->used++;
-	*ret_number = number_of(s, i);
+	*ret_number = number_of(c, i);
 	return 0;
 }
 
 void *slots_get(const struct slots *s, uint64_t number)
 {
-	struct slot *slot = find(s, number);
+	uint32_t i;
+	struct chunk *c = find(s, number, &i);
 
-	return slot ? slot->pointer : NULL;
+	return c ? c->slots[i].pointer : NULL;
 }
 
 void *slots_remove(struct slots *s, uint64_t number)
 {
-	struct slot *slot = find(s, number);
+	uint32_t i;
+	struct chunk *c = find(s, number, &i);
 	void *p;
 
-	if (!slot)
+	if (!c)
 		return NULL;
-	p = slot->pointer;
-	slot->pointer = NULL;
-	slot->uses++;
-	slot->next = s->first;
-	s->first = (uint32_t)(slot - s->slots);
+	p = c->slots[i].pointer;
+	if (c->first == SLOTS_CHUNK)
+		DL_APPEND(s->open, c);
+	c->slots[i].pointer = NULL;
+	c->slots[i].uses++;
+	c->slots[i].next = c->first;
+	c->first = i;
+	c->used--;
 	s->used--;
+	/* One chunk with room is kept: what comes and goes at its edge allocates nothing.
+	 */
+	if (c->used == 0 && s->open->next)
+		drop_chunk(s, c);
 	return p;
 }
 
 void *slots_next(const struct slots *s, uint32_t *at)
 {
-	while (*at < s->n) {
-		void *p = s->slots[(*at)++].pointer;
+	while (*at / SLOTS_CHUNK < s->places) {
+		const struct chunk *c = s->chunks[*at / SLOTS_CHUNK];
+		void *p = c ? c->slots[*at % SLOTS_CHUNK].pointer : NULL;
 
+		*at += c ? 1 : SLOTS_CHUNK - *at % SLOTS_CHUNK;
 		if (p)
 			return p;
 	}
@@ -104,6 +175,8 @@ void *slots_next(const struct slots *s, uint32_t *at)
 
 void slots_done(struct slots *s)
 {
-	free(s->slots);
+	for (uint32_t i = 0; i < s->places; i++)
+		free(s->chunks[i]);
+	free(s->chunks);
 	*s = (struct slots)SLOTS_INIT;
 }

@@ -2,24 +2,29 @@
 #pragma once
 /*
  * Numbers for things that a peer names by number: a 64-bit number, 0 never among them,
- * that leads to a pointer in constant time and is not given twice (a slot is used 2^32
- * times before its first number returns). Not locked: the owner of the table locks it.
+ * that leads to a pointer in constant time and is not given twice (not before 2^32 others
+ * were given). Not locked: the owner of the table locks it.
  */
 #include <stddef.h>
 #include <stdint.h>
 
-struct slot;
+#define SLOTS_CHUNK 64 /* slots that come and go together */
+
+struct chunk;
 
 struct slots {
-	struct slot *slots;
-	uint32_t n;     /* slots there are */
-	uint32_t used;  /* slots in use */
-	uint32_t first; /* first free slot, or n */
+	struct chunk **chunks; /* by place; NULL where there is none now */
+	uint32_t places;
+	uint32_t n;         /* slots there are */
+	uint32_t used;      /* slots in use */
+	struct chunk *open; /* those with a free slot, a list */
+	uint32_t hole;      /* no place before this one is without a chunk */
+	uint32_t uses;      /* the most of any slot of chunks that are gone */
 };
 
-#define SLOTS_INIT            \
-	{                     \
-		NULL, 0, 0, 0 \
+#define SLOTS_INIT                           \
+	{                                    \
+		NULL, 0, 0, 0, NULL, 0, 0    \
 	}
 
 /* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^32. */

@@ -122,7 +122,7 @@ static void test_each_allocation_of_a_start_fails(void **state)
 		assert_int_equal(fake.freed, 0);
 	}
 	fail_at = 0;
-	assert_int_equal(n, 4);
+	assert_int_equal(n, 5);
 	fs_free(fs);
 	fake_done(&fake);
 }

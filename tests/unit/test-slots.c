@@ -107,6 +107,62 @@ static void test_memory_follows_what_is_in_use(void **state)
 	slots_done(&s);
 }
 
+/* What was needed once is given back, but the place at the edge. */
+static void test_memory_goes_back(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[1000];
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 1000; i++)
+			numbers[i] = add(&s, &things[i]);
+		assert_int_equal(s.n, 1024);
+		for (int i = 0; i < 1000; i++)
+			slots_remove(&s, numbers[(i * 7 + round) % 1000]);
+		assert_int_equal(s.used, 0);
+		assert_int_equal(s.n, 64);
+	}
+	slots_done(&s);
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+/* Nor do numbers return with the places that were given back. */
+static void test_no_number_returns(void **state)
+{
+	static uint64_t all[20 * 300];
+	struct slots s = SLOTS_INIT;
+	uint64_t last;
+
+	(void)state;
+	for (int round = 0; round < 20; round++) {
+		uint64_t *numbers = all + round * 300;
+
+		for (int i = 0; i < 300; i++)
+			numbers[i] = add(&s, &things[i]);
+		/* One place is used more often than the others. */
+		last = numbers[299];
+		for (int i = 0; i < round; i++) {
+			slots_remove(&s, last);
+			last = add(&s, &things[299]);
+			assert_int_not_equal(last, numbers[299]);
+		}
+		for (int i = 0; i < 299; i++)
+			slots_remove(&s, numbers[i]);
+		slots_remove(&s, last);
+	}
+	qsort(all, 20 * 300, sizeof(all[0]), compare);
+	for (int i = 1; i < 20 * 300; i++)
+		assert_int_not_equal(all[i], all[i - 1]);
+	slots_done(&s);
+}
+
 static void test_wrong_numbers(void **state)
 {
 	struct slots s = SLOTS_INIT;
@@ -186,6 +242,8 @@ int main(void)
 		cmocka_unit_test(test_grows),
 		cmocka_unit_test(test_a_place_is_used_again_but_no_number),
 		cmocka_unit_test(test_memory_follows_what_is_in_use),
+		cmocka_unit_test(test_memory_goes_back),
+		cmocka_unit_test(test_no_number_returns),
 		cmocka_unit_test(test_wrong_numbers),
 		cmocka_unit_test(test_iterates),
 		cmocka_unit_test(test_at_random),
