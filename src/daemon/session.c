@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/background.h"
+#include "daemon/limits.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
 #include "daemon/notify.h"
@@ -23,16 +24,11 @@
 #include "daemon/waiter.h"
 #include "native/caller.h"
 
-/*
- * The most threads that serve requests. They are made when all there are have something
- * to do; a native call may take long (to allocate or free much memory).
- */
-#define SESSION_THREADS 64
-
 struct session {
 	struct options *options; /* libfuse eats its part of the arguments */
 	struct ops_context context;
 	struct fs_backing backing;
+	struct limits limits;
 	struct fuse_session *fuse;
 	struct loop *loop;
 	struct notify notify;
@@ -62,7 +58,11 @@ static int make_fs(struct session *s)
 
 	if (r < 0)
 		return r;
-	config = (struct fs_config){ .kind = kind };
+	config = (struct fs_config){
+		.kind = kind,
+		.files = s->limits.files,
+		.handles = s->limits.handles,
+	};
 	if (s->options->passthrough != PASSTHROUGH_OFF)
 		config.backing = &s->backing;
 	r = fs_new(&config, &s->context.fs);
@@ -166,7 +166,7 @@ static int get_ready(struct session *s)
 static int start_serving(struct session *s)
 {
 	const struct loop_config loop = {
-		.threads = SESSION_THREADS,
+		.threads = s->limits.threads,
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
 	};
 	int r = privileges_drop();
@@ -238,6 +238,7 @@ int session_run(struct options *o, int ready)
 			.max_read = o->max_read,
 		},
 		.backing = { .open = passthrough_open, .close = passthrough_close },
+		.limits = limits_init(),
 	};
 	int r;
 

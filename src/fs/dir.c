@@ -18,10 +18,12 @@ struct dir {
 int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 {
 	struct dir *d = calloc(1, sizeof(*d));
-	int r;
+	int r = d ? quota_take(&fs->open) : -ENOMEM;
 
-	if (!d)
-		return -ENOMEM;
+	if (r < 0) {
+		free(d);
+		return r;
+	}
 	r = kind_list_open(fs->kind, caller, &d->list);
 	if (r == 0) {
 		d->users = 1;
@@ -32,6 +34,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 	}
 	if (r < 0) {
 		kind_list_close(fs->kind, d->list);
+		quota_give(&fs->open);
 		free(d);
 	}
 	return r;
@@ -40,6 +43,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 static void dir_free(struct fs *fs, struct dir *d)
 {
 	kind_list_close(fs->kind, d->list);
+	quota_give(&fs->open);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -32,7 +32,7 @@ static void opened_free(struct fs *fs, struct opened *o)
 {
 	if (o->decided && o->io == FS_IO_PASSTHROUGH)
 		fs->backing->close(fs->backing->context, o->backing_id);
-	lock_drop_all(o);
+	lock_drop_all(fs, o);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
 }
@@ -140,8 +140,8 @@ int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **nat
 	return r;
 }
 
-int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
-	    struct fs_open_file *ret)
+static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
+		     struct fs_open_file *ret)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	_cleanup_native_ struct native_file *native = NULL;
@@ -150,6 +150,20 @@ int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags
 	if (r == 0)
 		r = native_open(handle, caller, flags, &native);
 	return r < 0 ? r : file_add(fs, node, flags, &native, ret);
+}
+
+/* The limit comes first: opening may truncate, creating makes what is seen natively. */
+int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
+	    struct fs_open_file *ret)
+{
+	int r = quota_take(&fs->open);
+
+	if (r < 0)
+		return r;
+	r = open_node(fs, caller, node, flags, ret);
+	if (r < 0)
+		quota_give(&fs->open);
+	return r;
 }
 
 void fs_release(struct fs *fs, uint64_t file)
@@ -166,9 +180,10 @@ void fs_release(struct fs *fs, uint64_t file)
 		return;
 	o = f->node->opened;
 	pthread_mutex_lock(&o->lock);
-	lock_drop_file(o, file);
+	lock_drop_file(fs, o, file);
 	pthread_mutex_unlock(&o->lock);
 	native_file_unref(f->native);
+	quota_give(&fs->open);
 	opened_put(fs, f->node);
 	free(f);
 	pthread_mutex_lock(&fs->lock);

@@ -37,7 +37,7 @@ struct opened {
 
 /*
  * Makes @native, which is taken over where it succeeds, an open file of node @number that
- * the kernel knows, opened with @flags.
+ * the kernel knows, opened with @flags. What fs->open counts for it is the caller's.
  */
 int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
 	     struct fs_open_file *ret);

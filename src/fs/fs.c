@@ -38,6 +38,9 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 		r = node_add_root(fs);
 	if (r < 0)
 		return r;
+	fs->open.max = config->files;
+	if (config->handles > 0 && config->handles < RECENT_MAX)
+		fs->recent.places = config->handles;
 	fs->kind = config->kind;
 	*ret = take_ptr(fs);
 	return 0;

@@ -40,6 +40,12 @@ struct fs_backing {
 struct fs_config {
 	struct kind *kind;                /* taken over */
 	const struct fs_backing *backing; /* borrowed; NULL: none, all io is direct */
+	/*
+	 * The most descriptors for what is open or locked: then opening is -ENFILE and
+	 * locking -ENOLCK. And those for handles of recent lookups. 0: no limit of ours.
+	 */
+	unsigned int files;
+	unsigned int handles;
 };
 
 struct fs_entry {

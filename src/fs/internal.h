@@ -8,6 +8,7 @@
 #include "fs/echo.h"
 #include "fs/fs.h"
 #include "fs/node.h"
+#include "fs/quota.h"
 #include "fs/recent.h"
 #include "util/slots.h"
 #include "util/table.h"
@@ -30,6 +31,7 @@ struct fs {
 	uint64_t releases;        /* files released so far */
 	pthread_cond_t released;  /* signalled with each one */
 
+	struct quota open; /* files, directory streams, owners of locks */
 	struct recent recent;
 	struct echo echo;
 	atomic_bool

@@ -42,31 +42,32 @@ static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
 	return l;
 }
 
-static void drop(struct lock_owner **table, struct lock_owner *l)
+static void drop(struct fs *fs, struct lock_owner **table, struct lock_owner *l)
 {
 	HASH_DELETE(hh, *table, l);
 	native_file_unref(l->native);
+	quota_give(&fs->open);
 	free(l);
 }
 
-static void drop_if(struct lock_owner **table, uint64_t file)
+static void drop_if(struct fs *fs, struct lock_owner **table, uint64_t file)
 {
 	struct lock_owner *l, *next;
 
 	HASH_ITER(hh, *table, l, next)
 		if (file == 0 || l->file == file)
-			drop(table, l);
+			drop(fs, table, l);
 }
 
-void lock_drop_file(struct opened *o, uint64_t file)
+void lock_drop_file(struct fs *fs, struct opened *o, uint64_t file)
 {
-	drop_if(&o->owners, file);
-	drop_if(&o->flock_owners, file);
+	drop_if(fs, &o->owners, file);
+	drop_if(fs, &o->flock_owners, file);
 }
 
-void lock_drop_all(struct opened *o)
+void lock_drop_all(struct fs *fs, struct opened *o)
 {
-	lock_drop_file(o, 0);
+	lock_drop_file(fs, o, 0);
 }
 
 /*
@@ -85,7 +86,7 @@ static int open_for_locks(struct native_file *like, struct native_file **ret)
 }
 
 /* Called with opened->lock held. */
-static int owner_get(struct lock_owner **table, struct native_file *like, uint64_t owner,
+static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like, uint64_t owner,
 		     struct lock_owner **ret)
 {
 	_cleanup_native_ struct native_file *native = NULL;
@@ -99,12 +100,15 @@ static int owner_get(struct lock_owner **table, struct native_file *like, uint64
 	r = open_for_locks(like, &native);
 	if (r < 0)
 		return r;
-	l = calloc(1, sizeof(*l));
-	if (!l)
+	if (quota_take(&fs->open) < 0)
 		return -ENOLCK;
-	l->owner = owner;
-	HASH_ADD(hh, *table, owner, sizeof(l->owner), l);
-	if (!l->hh.tbl) {
+	l = calloc(1, sizeof(*l));
+	if (l) {
+		l->owner = owner;
+		HASH_ADD(hh, *table, owner, sizeof(l->owner), l);
+	}
+	if (!l || !l->hh.tbl) {
+		quota_give(&fs->open);
 		free(l);
 		return -ENOLCK;
 	}
@@ -201,7 +205,7 @@ static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 		return r;
 	o = n->opened;
 	pthread_mutex_lock(&o->lock);
-	r = owner_get(a->range ? &o->owners : &o->flock_owners, f.native, a->owner, &l);
+	r = owner_get(fs, a->range ? &o->owners : &o->flock_owners, f.native, a->owner, &l);
 	if (r == 0) {
 		l->pid = a->pid;
 		l->file = file;
@@ -234,13 +238,13 @@ int fs_flock(struct fs *fs, uint64_t file, int operation, struct fs_busy *ret_bu
  * Gives up all locks of @l. While the process waits for another one with a thread of its
  * own, the open file stays: that one it will have.
  */
-static void unlock_all(struct opened *o, struct lock_owner *l)
+static void unlock_all(struct fs *fs, struct opened *o, struct lock_owner *l)
 {
 	struct flock all = { .l_type = F_UNLCK };
 
 	/* References are taken with opened->lock held, so the last one stays the last. */
 	if (atomic_load(&l->native->refs) == 1)
-		drop(&o->owners, l);
+		drop(fs, &o->owners, l);
 	else
 		native_lock(l->native, F_OFD_SETLK, &all);
 }
@@ -257,7 +261,7 @@ int fs_flush(struct fs *fs, uint64_t file, uint64_t owner)
 	pthread_mutex_lock(&n->opened->lock);
 	l = find(&n->opened->owners, owner);
 	if (l)
-		unlock_all(n->opened, l);
+		unlock_all(fs, n->opened, l);
 	pthread_mutex_unlock(&n->opened->lock);
 	opened_put(fs, n);
 	return 0;

@@ -3,12 +3,13 @@
 /* The owners of record locks: what file.c gives back when files are closed. */
 #include <stdint.h>
 
+struct fs;
 struct opened;
 
 /*
  * Drops the locks of the owners that locked through @file: nobody has it open any more.
  * Called with opened->lock held.
  */
-void lock_drop_file(struct opened *o, uint64_t file);
+void lock_drop_file(struct fs *fs, struct opened *o, uint64_t file);
 /* Drops all that is left. */
-void lock_drop_all(struct opened *o);
+void lock_drop_all(struct fs *fs, struct opened *o);

@@ -58,8 +58,9 @@ static int create(struct fs *fs, const struct caller *caller, const char *name, 
 	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
 }
 
-int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
-	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
+static int create_open(struct fs *fs, const struct caller *caller, const char *name,
+		       int flags, mode_t mode, struct fs_entry *ret,
+		       struct fs_open_file *ret_file)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	struct object_info info;
@@ -75,6 +76,19 @@ int fs_create(struct fs *fs, const struct caller *caller, const char *name, int 
 	}
 	if (r < 0)
 		undo_create(fs, caller, name, &info);
+	return r;
+}
+
+int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
+	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
+{
+	int r = quota_take(&fs->open);
+
+	if (r < 0)
+		return r;
+	r = create_open(fs, caller, name, flags, mode, ret, ret_file);
+	if (r < 0)
+		quota_give(&fs->open);
 	return r;
 }
 

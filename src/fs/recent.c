@@ -22,7 +22,7 @@ static uint64_t now_ms(void)
 
 int recent_init(struct recent *r)
 {
-	*r = (struct recent){ .timer = -1 };
+	*r = (struct recent){ .timer = -1, .places = RECENT_MAX };
 	r->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
 	if (r->timer < 0)
 		return -errno;
@@ -52,7 +52,7 @@ static void arm(struct recent *r, uint64_t ms)
 void recent_put(struct recent *r, uint64_t number, const char *name,
 		struct native_file *handle)
 {
-	struct recent_entry *e = &r->entries[number % RECENT_MAX];
+	struct recent_entry *e = &r->entries[number % r->places];
 	struct recent_entry new = {
 		.number = number,
 		.since = now_ms(),
@@ -72,7 +72,7 @@ void recent_put(struct recent *r, uint64_t number, const char *name,
 
 struct native_file *recent_get(struct recent *r, uint64_t number)
 {
-	struct recent_entry *e = &r->entries[number % RECENT_MAX];
+	struct recent_entry *e = &r->entries[number % r->places];
 	struct native_file *handle = NULL;
 
 	pthread_mutex_lock(&r->lock);

@@ -27,6 +27,7 @@ struct recent_entry {
 struct recent {
 	pthread_mutex_t lock;
 	int timer;
+	unsigned int places;                     /* of entries that are used */
 	bool armed;                              /* protected by lock */
 	struct recent_entry entries[RECENT_MAX]; /* protected by lock */
 };

@@ -87,6 +87,7 @@ static bool run(unsigned int nth)
 	fail_at = 0;
 	assert_int_equal(room.fs->files.used, 0);
 	assert_int_equal(room.fs->dirs.used, 0);
+	assert_int_equal(atomic_load(&room.fs->open.taken), 0);
 	room_leave(&room);
 	return more;
 }

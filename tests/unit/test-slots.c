@@ -122,6 +122,7 @@ static void test_memory_goes_back(void **state)
 			slots_remove(&s, numbers[(i * 7 + round) % 1000]);
 		assert_int_equal(s.used, 0);
 		assert_int_equal(s.n, 64);
+		assert_int_equal(s.places, 16);
 	}
 	slots_done(&s);
 }
@@ -207,6 +208,31 @@ static void test_iterates(void **state)
 	slots_done(&s);
 }
 
+/* Also over places that were given back. */
+static void test_iterates_over_holes(void **state)
+{
+	struct slots s = SLOTS_INIT;
+	uint64_t numbers[1000];
+	uint32_t at = 0;
+	int *thing;
+	int n = 0;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		numbers[i] = add(&s, &things[i]);
+	for (int i = 0; i < 1000; i++)
+		if (i != 0 && i != 500 && i != 576 && i != 960)
+			slots_remove(&s, numbers[i]);
+	assert_true(s.n < 1000);
+	while ((thing = slots_next(&s, &at))) {
+		assert_true(thing == &things[0] || thing == &things[500] ||
+			    thing == &things[576] || thing == &things[960]);
+		n++;
+	}
+	assert_int_equal(n, 4);
+	slots_done(&s);
+}
+
 /* A random walk, against a plain table. */
 static void test_at_random(void **state)
 {
@@ -246,6 +272,7 @@ int main(void)
 		cmocka_unit_test(test_no_number_returns),
 		cmocka_unit_test(test_wrong_numbers),
 		cmocka_unit_test(test_iterates),
+		cmocka_unit_test(test_iterates_over_holes),
 		cmocka_unit_test(test_at_random),
 	};
 
