@@ -76,6 +76,10 @@ static ssize_t wire_read(int fd, void *buf, size_t n, void *userdata)
 	ssize_t r = read(fd, buf, n);
 
 	(void)userdata;
+	/* The file system went with a request on its way to us: as good as gone before.
+	 */
+	if (r < 0 && errno == ECONNABORTED)
+		errno = ENODEV;
 	if (!init.answered && r > 0)
 		see_init(buf, (size_t)r);
 	return r;

@@ -15,6 +15,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,7 +35,8 @@
 static struct {
 	pid_t pid; /* 0: none */
 	int log;   /* the same for all daemons, so that no test counts it as its own */
-	unsigned int fds; /* that the test process had before the test */
+	unsigned int fds;  /* that the test process had before the test */
+	struct rlimit may; /* have descriptors; 0: as many as we */
 } daemon_state;
 
 bool mount_passthrough(void)
@@ -165,6 +167,8 @@ static _Noreturn void exec_daemon(const char *options)
 	/* It would touch all of each buffer, and buffers are large: tests weigh memory.
 	 */
 	unsetenv("MALLOC_PERTURB_");
+	if (daemon_state.may.rlim_max > 0)
+		must(setrlimit(RLIMIT_NOFILE, &daemon_state.may));
 	dup2(daemon_state.log, STDERR_FILENO);
 	execvp(argv[0], argv);
 	fprintf(stderr, "cannot run %s: error: %s\n", argv[0], strerror(errno));
@@ -189,6 +193,11 @@ void mount_start(const char *options)
 	if (daemon_state.pid == 0)
 		exec_daemon(all);
 	await_ready(notify);
+}
+
+void mount_limit_fds(unsigned int soft, unsigned int hard)
+{
+	daemon_state.may = (struct rlimit){ .rlim_cur = soft, .rlim_max = hard };
 }
 
 /* The first line of the log that a good run does not have, to be freed, or NULL. */
@@ -256,6 +265,7 @@ int mount_setup_dirs(void **state)
 {
 	(void)state;
 	daemon_state.fds = sandbox_count_fds();
+	mount_limit_fds(0, 0);
 	sandbox_tmpfs(NATIVE_DIR, "mode=1777");
 	sandbox_tmpfs(PLAIN_DIR, "mode=1777");
 	return 0;

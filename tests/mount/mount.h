@@ -87,6 +87,10 @@ int mount_main(unsigned int seconds, int (*run)(void));
  */
 void mount_start(const char *options);
 
+/* The daemons that this test starts from now on may have @soft descriptors, and raise
+ * that to @hard. */
+void mount_limit_fds(unsigned int soft, unsigned int hard);
+
 /* Unmounts, then as mount_reap(). */
 void mount_stop(void);
 

@@ -21,6 +21,7 @@
 #include "person.h"
 #include "sandbox.h"
 #include "util/cleanup.h"
+#include "weigh.h"
 
 static const struct person alice = { .name = "alice", .uid = 1000, .gid = 1000 };
 
@@ -345,51 +346,6 @@ static void test_ordinary_user(void **state)
 	close_fuse_to_all();
 }
 
-/* Without the pipes of those threads that have moved data. */
-static unsigned int daemon_fds(void)
-{
-	char path[64], target[64];
-	struct dirent *entry;
-	unsigned int n = 0;
-	DIR *dir;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)mount_pid());
-	dir = opendir(path);
-	assert_non_null(dir);
-	while ((entry = readdir(dir))) {
-		ssize_t length =
-			readlinkat(dirfd(dir), entry->d_name, target, sizeof(target));
-
-		n += length > 0 && memcmp(target, "pipe:", 5) != 0;
-	}
-	closedir(dir);
-	return n;
-}
-
-/* A number from /proc/PID/status, such as of kB. */
-static unsigned long daemon_status(const char *name)
-{
-	char path[64], line[256];
-	unsigned long number = 0;
-	FILE *status;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", (int)mount_pid());
-	status = fopen(path, "re");
-	assert_non_null(status);
-	while (fgets(line, sizeof(line), status))
-		if (strncmp(line, name, strlen(name)) == 0)
-			number = strtoul(line + strlen(name) + 1, NULL, 10);
-	fclose(status);
-	return number;
-}
-
-/* Where the memory is a tool's and not the daemon's, its size says nothing. */
-static bool is_instrumented(void)
-{
-	return getenv("SHMFS_TEST_WRAPPER") || getenv("ASAN_OPTIONS") ||
-	       getenv("TSAN_OPTIONS");
-}
-
 static void open_and_close(int i)
 {
 	close(file_open(MOUNT_DIR, "a", i % 2 ? O_RDWR : O_RDONLY));
@@ -451,9 +407,7 @@ static void lock_and_list(int i)
 
 /* Memory that may have grown in 10,000 rounds after the warm-up: a leak of 100 bytes is
  * more. */
-#define BOUND_KB  900
-/* What each thread that is started meanwhile needs: buffers for the largest request. */
-#define THREAD_KB 1100
+#define BOUND_KB 900
 
 static void check_memory(unsigned long kb_before, unsigned long threads_before)
 {
