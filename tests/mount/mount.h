@@ -91,6 +91,9 @@ void mount_start(const char *options);
  * that to @hard. */
 void mount_limit_fds(unsigned int soft, unsigned int hard);
 
+/* They log each request (-d), one line each. */
+void mount_log_requests(void);
+
 /* Unmounts, then as mount_reap(). */
 void mount_stop(void);
 
