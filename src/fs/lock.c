@@ -86,8 +86,8 @@ static int open_for_locks(struct native_file *like, struct native_file **ret)
 }
 
 /* Called with opened->lock held. */
-static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like, uint64_t owner,
-		     struct lock_owner **ret)
+static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like,
+		     uint64_t owner, struct lock_owner **ret)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	struct lock_owner *l = find(table, owner);
@@ -205,7 +205,8 @@ static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 		return r;
 	o = n->opened;
 	pthread_mutex_lock(&o->lock);
-	r = owner_get(fs, a->range ? &o->owners : &o->flock_owners, f.native, a->owner, &l);
+	r = owner_get(fs, a->range ? &o->owners : &o->flock_owners, f.native, a->owner,
+		      &l);
 	if (r == 0) {
 		l->pid = a->pid;
 		l->file = file;

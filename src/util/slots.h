@@ -22,9 +22,9 @@ struct slots {
 	uint32_t uses;      /* the most of any slot of chunks that are gone */
 };
 
-#define SLOTS_INIT                           \
-	{                                    \
-		NULL, 0, 0, 0, NULL, 0, 0    \
+#define SLOTS_INIT                        \
+	{                                 \
+		NULL, 0, 0, 0, NULL, 0, 0 \
 	}
 
 /* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^32. */
