@@ -20,7 +20,7 @@
  * Memory goes back to the system when half of the nodes went since it did last, so that
  * it costs little for each of them; fewer than these are not worth it.
  */
-#define TRIM_NODES 1024
+#define TRIM_NODES 4096
 
 int node_add_root(struct fs *fs)
 {
