@@ -57,7 +57,7 @@ static void remove_if_unused(struct fs *fs, struct node *n)
 
 static struct node *node_of(struct link *l)
 {
-	return l ? (struct node *)((char *)l - offsetof(struct node, by_id)) : NULL;
+	return l ? (void *)((char *)l - offsetof(struct node, by_id)) : NULL;
 }
 
 static uint32_t hash_id(const struct object_id *id)
