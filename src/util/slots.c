@@ -58,10 +58,10 @@ static int make_places(struct slots *s)
 
 	if (n > PLACES_MAX)
 		return -ENFILE;
-	chunks = realloc(s->chunks, n * sizeof(*chunks));
+	chunks = realloc(s->chunks, n * sizeof(struct chunk *));
 	if (!chunks)
 		return -ENOMEM;
-	memset(chunks + s->places, 0, (n - s->places) * sizeof(*chunks));
+	memset(chunks + s->places, 0, (n - s->places) * sizeof(struct chunk *));
 	s->chunks = chunks;
 	s->places = n;
 	return 0;
