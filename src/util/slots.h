@@ -27,7 +27,7 @@ struct slots {
 		NULL, 0, 0, 0, NULL, 0, 0 \
 	}
 
-/* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^32. */
+/* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^31. */
 int slots_add(struct slots *s, void *p, uint64_t *ret_number);
 /* The pointer behind @number, or NULL where there is none (any more). */
 void *slots_get(const struct slots *s, uint64_t number);
