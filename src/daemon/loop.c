@@ -184,7 +184,8 @@ static int receive(struct worker *w)
 
 	w->buf.flags = 0;
 	r = fuse_session_receive_buf(w->loop->session, &w->buf);
-	return r == -EINTR ? -EAGAIN : r;
+	/* -ECONNABORTED: a request went with the file system; the next read says so. */
+	return r == -EINTR || r == -ECONNABORTED ? -EAGAIN : r;
 }
 
 static void set_blocking(struct loop *l, bool blocking)
