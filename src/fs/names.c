@@ -2,6 +2,7 @@
 /* Names: finding, making, removing and renaming objects. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "fs/file.h"
 #include "fs/internal.h"
@@ -13,17 +14,33 @@ static int learn(struct fs *fs, const struct object_info *info, const char *name
 	return node_learn(fs, &info->id, name, &ret->node);
 }
 
+/* A handle of what is called @name: the one of the last time, if that is still there. */
+static int hold_again(struct fs *fs, const struct caller *caller, const char *name,
+		      struct native_file **ret, struct object_info *ret_info)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_id id;
+
+	handle = recent_find(&fs->recent, name, &id);
+	if (handle && kind_identify(fs->kind, caller, name, ret_info) == 0 &&
+	    memcmp(&ret_info->id, &id, sizeof(id)) == 0) {
+		*ret = take_ptr(handle);
+		return 0;
+	}
+	return kind_lookup(fs->kind, caller, name, ret, ret_info);
+}
+
 int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 	      struct fs_entry *ret)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	struct object_info info;
-	int r = kind_lookup(fs->kind, caller, name, &handle, &info);
+	int r = hold_again(fs, caller, name, &handle, &info);
 
 	if (r == 0)
 		r = learn(fs, &info, name, ret);
 	if (r == 0)
-		recent_put(&fs->recent, ret->node, name, handle);
+		recent_put(&fs->recent, ret->node, name, &info.id, handle);
 	return r;
 }
 

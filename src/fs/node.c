@@ -235,7 +235,7 @@ static int hold_by_name(struct fs *fs, const struct caller *caller, const struct
 		return -ESTALE;
 	if (r < 0)
 		return r;
-	recent_put(&fs->recent, n->number, name, handle);
+	recent_put(&fs->recent, n->number, name, &info.id, handle);
 	*ret = take_ptr(handle);
 	return 0;
 }

@@ -50,13 +50,14 @@ static void arm(struct recent *r, uint64_t ms)
 }
 
 void recent_put(struct recent *r, uint64_t number, const char *name,
-		struct native_file *handle)
+		const struct object_id *id, struct native_file *handle)
 {
 	struct recent_entry *e = &r->entries[number % r->places];
 	struct recent_entry new = {
 		.number = number,
 		.since = now_ms(),
 		.name_hash = hash_string(name),
+		.id = *id,
 		.handle = native_file_ref(handle),
 	};
 	struct native_file *old;
@@ -78,6 +79,25 @@ struct native_file *recent_get(struct recent *r, uint64_t number)
 	pthread_mutex_lock(&r->lock);
 	if (e->handle && e->number == number)
 		handle = native_file_ref(e->handle);
+	pthread_mutex_unlock(&r->lock);
+	return handle;
+}
+
+struct native_file *recent_find(struct recent *r, const char *name,
+				struct object_id *ret_id)
+{
+	struct native_file *handle = NULL;
+	uint32_t hash = hash_string(name);
+
+	pthread_mutex_lock(&r->lock);
+	for (unsigned int i = 0; i < r->places && !handle; i++) {
+		struct recent_entry *e = &r->entries[i];
+
+		if (!e->handle || e->name_hash != hash)
+			continue;
+		handle = native_file_ref(e->handle);
+		*ret_id = e->id;
+	}
 	pthread_mutex_unlock(&r->lock);
 	return handle;
 }

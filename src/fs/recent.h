@@ -21,6 +21,7 @@ struct recent_entry {
 	uint64_t number;
 	uint64_t since; /* milliseconds of CLOCK_MONOTONIC */
 	uint32_t name_hash;
+	struct object_id id;
 	struct native_file *handle; /* NULL: empty */
 };
 
@@ -36,9 +37,12 @@ int recent_init(struct recent *r);
 void recent_done(struct recent *r);
 /* Remembers @handle, with a reference of its own, for node @number. */
 void recent_put(struct recent *r, uint64_t number, const char *name,
-		struct native_file *handle);
+		const struct object_id *id, struct native_file *handle);
 /* The handle for node @number with a reference for the caller, or NULL. */
 struct native_file *recent_get(struct recent *r, uint64_t number);
+/* A handle for what was looked up as @name, and its identity; likewise. */
+struct native_file *recent_find(struct recent *r, const char *name,
+				struct object_id *ret_id);
 /* Lets go of what was looked up as @name; NULL: of everything. */
 void recent_drop(struct recent *r, const char *name);
 /* Lets go of what has served long enough; to be called when @timer is readable. */

@@ -96,6 +96,16 @@ int kind_removed(struct kind *k, char name[256])
 	return k->ops->removed(k, name);
 }
 
+int kind_identify(struct kind *k, const struct caller *caller, const char *name,
+		  struct object_info *ret)
+{
+	int r = check_name(name);
+
+	if (r < 0)
+		return r;
+	return k->ops->identify ? k->ops->identify(k, caller, name, ret) : -EOPNOTSUPP;
+}
+
 int kind_lookup(struct kind *k, const struct caller *caller, const char *name,
 		struct native_file **ret, struct object_info *ret_info)
 {

@@ -83,6 +83,8 @@ struct kind_ops {
 	int (*watch)(struct kind *k);
 	int (*removed)(struct kind *k, char name[256]);
 
+	int (*identify)(struct kind *k, const struct caller *caller, const char *name,
+			struct object_info *ret);
 	int (*lookup)(struct kind *k, const struct caller *caller, const char *name,
 		      struct native_file **ret, struct object_info *ret_info);
 	int (*create)(struct kind *k, const struct caller *caller, const char *name,
@@ -176,6 +178,9 @@ void kind_list_close(struct kind *k, struct native_list *l);
 int kind_watch(struct kind *k);
 int kind_removed(struct kind *k, char name[256]);
 
+/* What is called @name, as kind_lookup() would find it, or -EOPNOTSUPP. */
+int kind_identify(struct kind *k, const struct caller *caller, const char *name,
+		  struct object_info *ret);
 /* A handle on the object called @name: -ENOENT also where what is there is no object. */
 int kind_lookup(struct kind *k, const struct caller *caller, const char *name,
 		struct native_file **ret, struct object_info *ret_info);

@@ -143,14 +143,19 @@ static void info_of(const struct statx *x, struct object_info *ret)
 			x->stx_btime.tv_sec * INT64_C(1000000000) + x->stx_btime.tv_nsec;
 }
 
-static int stat_fd(int fd, struct object_info *ret)
+static int stat_at(int fd, const char *name, int flags, struct object_info *ret)
 {
 	struct statx x;
 
-	if (statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
+	if (statx(fd, name, flags, STATX_BASIC_STATS | STATX_BTIME, &x) < 0)
 		return -errno;
 	info_of(&x, ret);
 	return 0;
+}
+
+static int stat_fd(int fd, struct object_info *ret)
+{
+	return stat_at(fd, "", AT_EMPTY_PATH, ret);
 }
 
 /* Publishes the object that @fd has open, which it takes over; what is none is -ENOENT.
@@ -169,6 +174,17 @@ static int hold(struct kind *k, int *fd, struct native_file **ret,
 	if (r == 0)
 		*ret_info = info;
 	return r;
+}
+
+static int posix_identify(struct kind *k, const struct caller *caller, const char *name,
+			  struct object_info *ret)
+{
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+
+	if (r == 0)
+		r = stat_at(posix(k)->dir, name, AT_SYMLINK_NOFOLLOW, ret);
+	return r == 0 && !S_ISREG(ret->stat.st_mode) ? -ENOENT : r;
 }
 
 static int posix_lookup(struct kind *k, const struct caller *caller, const char *name,
@@ -549,6 +565,7 @@ const struct kind_ops kind_posix = {
 	.list_close = posix_list_close,
 	.watch = posix_watch,
 	.removed = posix_removed,
+	.identify = posix_identify,
 	.lookup = posix_lookup,
 	.create = posix_create,
 	.remove = posix_remove,

@@ -185,6 +185,20 @@ void fake_event(struct fake *f, const char *name)
 /*
  * The table of operations: names.
  */
+static int fake_identify(struct kind *k, const struct caller *c, const char *name,
+			 struct object_info *ret)
+{
+	int r;
+	_in_fake_ struct fake *f = fake_enter(k, FAKE_IDENTIFY, c, &r);
+	struct fake_object *o = fake_find(f, name);
+
+	if (r == 0 && !o)
+		r = -ENOENT;
+	if (r == 0)
+		*ret = o->info;
+	return r;
+}
+
 static int fake_lookup(struct kind *k, const struct caller *c, const char *name,
 		       struct native_file **ret, struct object_info *ret_info)
 {
@@ -478,6 +492,7 @@ const struct kind_ops fake_kind = {
 	.list_close = fake_list_close,
 	.watch = fake_watch,
 	.removed = fake_removed,
+	.identify = fake_identify,
 	.lookup = fake_lookup,
 	.create = fake_create,
 	.remove = fake_remove,

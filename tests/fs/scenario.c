@@ -336,7 +336,8 @@ const struct step steps[] = {
 	{ "opendir", run_opendir, 0 },
 	/* Errors behind entries come the next time, if they do. */
 	{ "readdir", run_readdir, BIT(FAKE_LIST_NEXT) },
-	{ "readdirplus", run_readdirplus, BIT(FAKE_LIST_NEXT) | BIT(FAKE_LOOKUP) },
+	{ "readdirplus", run_readdirplus,
+	  BIT(FAKE_LIST_NEXT) | BIT(FAKE_IDENTIFY) | BIT(FAKE_LOOKUP) },
 	{ "flush", run_flush, 0 },
 	{ "releases", run_releases, 0 },
 	{ "rename", run_rename, BIT(FAKE_LOOKUP) },

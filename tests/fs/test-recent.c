@@ -46,6 +46,41 @@ static void test_spares_lookups(void **state)
 	assert_int_equal(room->fake.calls[FAKE_LOOKUP], 1);
 }
 
+/* A name that still leads to the same object needs no second handle. */
+static void test_keeps_what_is_still_there(void **state)
+{
+	struct room *room = *state;
+	uint64_t node;
+
+	fake_add(&room->fake, "a");
+	node = lookup(room, "a").node;
+	room->fake.calls[FAKE_LOOKUP] = 0;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(lookup(room, "a").node, node);
+	assert_int_equal(room->fake.calls[FAKE_LOOKUP], 0);
+	assert_int_equal(room->fake.handles, 1);
+	fake_replace(&room->fake, "a");
+	assert_int_not_equal(lookup(room, "a").node, node);
+	assert_int_equal(room->fake.calls[FAKE_LOOKUP], 1);
+}
+
+/* That is asked as the caller, and where it cannot be known the name is looked up. */
+static void test_asks_as_the_caller(void **state)
+{
+	struct room *room = *state;
+
+	fake_add(&room->fake, "a");
+	lookup(room, "a");
+	room->fake.calls[FAKE_LOOKUP] = 0;
+	room->fake.callers[FAKE_IDENTIFY] = NULL;
+	room->fake.callers[FAKE_LOOKUP] = NULL;
+	fake_fail(&room->fake, FAKE_IDENTIFY, 1, -EACCES);
+	lookup(room, "a");
+	assert_int_equal(room->fake.calls[FAKE_LOOKUP], 1);
+	assert_ptr_equal(room->fake.callers[FAKE_IDENTIFY], &somebody);
+	assert_ptr_equal(room->fake.callers[FAKE_LOOKUP], &somebody);
+}
+
 static void test_expiry(void **state)
 {
 	struct pollfd timer = { .events = POLLIN };
@@ -145,24 +180,30 @@ static void test_table(void **state)
 	struct room *room = *state;
 	struct object_info info;
 	struct native_file *got;
+	struct object_id id;
 	struct recent r;
 
 	fake_add(&room->fake, "a");
 	assert_int_equal(kind_lookup(&room->fake.kind, NULL, "a", &handle, &info), 0);
 	assert_int_equal(recent_init(&r), 0);
 	assert_null(recent_get(&r, 5));
-	recent_put(&r, 5, "a", handle);
+	recent_put(&r, 5, "a", &info.id, handle);
 	assert_null(recent_get(&r, 5 + RECENT_MAX));
 	got = recent_get(&r, 5);
 	assert_ptr_equal(got, handle);
+	native_file_unref(got);
+	assert_null(recent_find(&r, "b", &id));
+	got = recent_find(&r, "a", &id);
+	assert_ptr_equal(got, handle);
+	assert_memory_equal(&id, &info.id, sizeof(id));
 	native_file_unref(got);
 	recent_drop(&r, "b");
 	assert_int_equal(atomic_load(&handle->refs), 2);
 	recent_drop(&r, "a");
 	assert_int_equal(atomic_load(&handle->refs), 1);
 	assert_null(recent_get(&r, 5));
-	recent_put(&r, 5, "a", handle);
-	recent_put(&r, 5 + RECENT_MAX, "a", handle);
+	recent_put(&r, 5, "a", &info.id, handle);
+	recent_put(&r, 5 + RECENT_MAX, "a", &info.id, handle);
 	assert_null(recent_get(&r, 5));
 	assert_int_equal(atomic_load(&handle->refs), 2);
 	recent_done(&r);
@@ -176,6 +217,8 @@ int main(void)
 		room_test(test_bridges_lookup_and_getattr),
 		room_test(test_bridges_lookup_and_open),
 		room_test(test_spares_lookups),
+		room_test(test_keeps_what_is_still_there),
+		room_test(test_asks_as_the_caller),
 		room_test(test_expiry),
 		room_test(test_expiry_of_the_late),
 		room_test(test_expiry_too_early),

@@ -106,6 +106,7 @@ static void test_no_objects(void **state)
 		const char *name = table[i].name;
 
 		assert_int_equal(look(name, &info), -ENOENT);
+		assert_int_equal(kind_identify(kind, NULL, name, &info), -ENOENT);
 		assert_int_equal(try_create(NULL, name, O_RDWR | O_TRUNC, 0600),
 				 table[i].error);
 		assert_int_equal(try_create(NULL, name, O_RDWR | O_EXCL, 0600), -EEXIST);
@@ -232,6 +233,27 @@ static void test_rename(void **state)
 	assert_int_equal(kind_rename(kind, NULL, "b", "c", 0), 0);
 	assert_int_equal(stat_of(f).st_nlink, 0);
 	drop("c", f);
+}
+
+/* It tells the same as a lookup, of the same objects. */
+static void test_identify(void **state)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct native_file *f = create("a", 0640);
+	struct object_info looked, identified;
+
+	(void)state;
+	assert_int_equal(kind_lookup(kind, NULL, "a", &handle, &looked), 0);
+	assert_int_equal(kind_identify(kind, NULL, "a", &identified), 0);
+	assert_memory_equal(&identified.id, &looked.id, sizeof(looked.id));
+	assert_int_equal(identified.stat.st_ino, looked.stat.st_ino);
+	assert_int_equal(identified.stat.st_mode, S_IFREG | 0640);
+	drop("a", f);
+	assert_int_equal(kind_identify(kind, NULL, "a", &identified), -ENOENT);
+	f = create("a", 0640);
+	assert_int_equal(kind_identify(kind, NULL, "a", &identified), 0);
+	assert_memory_not_equal(&identified.id, &looked.id, sizeof(looked.id));
+	drop("a", f);
 }
 
 /* A handle leads to its object whatever the name does. */
@@ -537,6 +559,7 @@ int main(int argc, char *argv[])
 	const struct CMUnitTest tests[] = {
 		kind_test(test_known_by_name),
 		kind_test(test_create_and_lookup),
+		kind_test(test_identify),
 		kind_test(test_names_refused),
 		kind_test(test_no_objects),
 		kind_test(test_list),
