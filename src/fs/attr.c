@@ -31,6 +31,15 @@ int fs_getattr(struct fs *fs, const struct caller *caller, uint64_t node,
 	return r < 0 ? r : stat_of(f, ret);
 }
 
+bool fs_keeps(struct fs *fs, uint64_t node, const struct stat *st)
+{
+	if (!fs->keeps)
+		return false;
+	/* Of the directory all is told. With two names, what is done by the other may
+	 * not be. */
+	return node == FS_ROOT || (st->st_nlink == 1 && node_is_sure(fs, node));
+}
+
 /*
  * After a write by somebody who may not keep them, the privileges that a mode grants go,
  * by the process's own power as they go natively. Where group execution is off,
@@ -107,7 +116,10 @@ int fs_setattr(struct fs *fs, const struct caller *caller, uint64_t node, uint64
 	       const struct stat *attr, unsigned int set, struct stat *ret)
 {
 	_cleanup_native_ struct native_file *f = NULL;
-	int r = node_hold(fs, caller, node, &f);
+	/* A size without an open file was set by name. */
+	bool named = set & FS_SET_SIZE && file == 0;
+	int r = named ? node_hold_named(fs, caller, node, &f)
+		      : node_hold(fs, caller, node, &f);
 
 	if (r == 0 && !set)
 		r = drop_privileges(f);

@@ -145,7 +145,7 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	_cleanup_native_ struct native_file *native = NULL;
-	int r = node_hold(fs, caller, node, &handle);
+	int r = node_hold_named(fs, caller, node, &handle);
 
 	if (r == 0)
 		r = native_open(handle, caller, flags, &native);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/changes.h"
 #include "fs/dir.h"
 #include "fs/file.h"
 #include "fs/internal.h"
@@ -28,14 +29,18 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&fs->lock, NULL);
 	init_released(fs);
+	refusals_init(&fs->refusals);
 	fs->recent.timer = -1;
 	fs->backing = config->backing;
+	fs->keeps = config->keeps;
 	/* Tells the nodes of this mount from those of an earlier one with the same
 	 * numbers. */
 	fs->generation = (uint64_t)time(NULL);
 	r = recent_init(&fs->recent);
 	if (r == 0)
 		r = node_add_root(fs);
+	if (r == 0 && fs->keeps)
+		r = changes_init(fs, config->kind);
 	if (r < 0)
 		return r;
 	fs->open.max = config->files;
@@ -54,7 +59,9 @@ struct fs *fs_free(struct fs *fs)
 	dir_drop_all(fs);
 	recent_done(&fs->recent);
 	node_drop_all(fs);
+	changes_done(fs);
 	kind_free(fs->kind);
+	refusals_done(&fs->refusals);
 	pthread_cond_destroy(&fs->released);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);
@@ -73,11 +80,14 @@ int fs_watch(struct fs *fs)
 
 int fs_removed(struct fs *fs, char name[256])
 {
+	struct kind_event event;
 	int r;
 
 	do
-		r = kind_removed(fs->kind, name);
-	while (r > 0 && echo_take(&fs->echo, name));
+		r = kind_event(fs->kind, &event);
+	while (r > 0 && (!event.name[0] || echo_take(&fs->echo, event.name)));
+	if (r > 0)
+		strcpy(name, event.name);
 	return r;
 }
 

@@ -46,12 +46,19 @@ struct fs_config {
 	 */
 	unsigned int files;
 	unsigned int handles;
+	/*
+	 * The kernel keeps names and attributes, and is told of changes: the kind's watch
+	 * must tell of all of them, and somebody call fs_tell_changes().
+	 */
+	bool keeps;
 };
 
 struct fs_entry {
 	uint64_t node;
 	uint64_t generation;
 	struct stat attr;
+	bool keep_name; /* until the kernel is told that the name changed */
+	bool keep_attr; /* until it is told that the node did */
 };
 
 struct fs_open_file {
@@ -75,7 +82,8 @@ void fs_set_direct(struct fs *fs);
 
 /*
  * Nodes. A node number that fs_lookup(), fs_create() or fs_mknod() has given out counts
- * one lookup, until fs_forget() gives them back.
+ * one lookup, until fs_forget() gives them back. With -ENOENT of fs_lookup()
+ * @ret->keep_name says whether the kernel may keep that there is nothing.
  */
 int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 	      struct fs_entry *ret);
@@ -92,6 +100,12 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 /* Attributes. */
 int fs_getattr(struct fs *fs, const struct caller *caller, uint64_t node,
 	       struct stat *ret);
+/*
+ * Whether the kernel may keep @st, which fs_getattr() has just given, until it is told
+ * that @node changed. What fs_setattr() gives must not be kept: the kernel takes it even
+ * if it was told of a later change before.
+ */
+bool fs_keeps(struct fs *fs, uint64_t node, const struct stat *st);
 
 #define FS_SET_MODE      (1u << 0)
 #define FS_SET_UID       (1u << 1)
@@ -187,8 +201,29 @@ int fs_readdir(struct fs *fs, const struct caller *caller, uint64_t dir, int64_t
  * What goes on besides requests, for one thread that polls.
  */
 
-/* Readable when native users have taken names away, or -EOPNOTSUPP. */
+/*
+ * Readable when native users have taken names away, or with fs_config.keeps done anything
+ * at all that can be told; or -EOPNOTSUPP.
+ */
 int fs_watch(struct fs *fs);
+/*
+ * With fs_config.keeps, in place of the two below: tells the kernel what changed. Returns
+ * 0 when that was all so far, 1 when there may be more, also where fs_watch() does not
+ * tell, or a negative errno when the watch fails.
+ *
+ * The order matters. @settle returns when all answers about names that were given before
+ * have arrived, as telling a name does too. A node is told after that: answers which were
+ * on their way make nodes, too. @names stands for every name, known to us or not.
+ */
+struct fs_listener {
+	void (*name)(void *context, const char *name); /* leads elsewhere, or nowhere */
+	void (*node)(void *context, uint64_t node);    /* has other attributes */
+	void (*names)(void *context);
+	void (*settle)(void *context);
+	void *context;
+};
+
+int fs_tell_changes(struct fs *fs, const struct fs_listener *listener);
 /*
  * One name that a native user has taken away, which the kernel may forget: 1, or 0 when
  * there is no more for now, or -EOVERFLOW: then fs_sweep() finds them.

@@ -10,6 +10,7 @@
 #include "fs/node.h"
 #include "fs/quota.h"
 #include "fs/recent.h"
+#include "fs/refusal.h"
 #include "util/slots.h"
 #include "util/table.h"
 
@@ -28,10 +29,23 @@ struct fs {
 	uint32_t most_nodes;      /* at once, since memory was given back last */
 	struct slots files;       /* struct file by number */
 	struct slots dirs;        /* struct dir by number */
+	struct table by_name;     /* the same by name, with @keeps */
 	uint64_t releases;        /* files released so far */
 	pthread_cond_t released;  /* signalled with each one */
 
 	struct quota open; /* files, directory streams, owners of locks */
+
+	/*
+	 * With @keeps the kernel keeps names and attributes, and is told of changes, in
+	 * batches that @changes counts. What a request found natively may be told to be
+	 * out of date before it is answered, unless no batch began meanwhile.
+	 */
+	bool keeps;
+	atomic_bool open_to_all;      /* whoever asks may look names up */
+	atomic_uint_fast64_t changes; /* written under fs->lock */
+	struct batch *batch;          /* for the one thread that tells */
+	struct refusals refusals;
+
 	struct recent recent;
 	struct echo echo;
 	atomic_bool

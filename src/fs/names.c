@@ -4,14 +4,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "fs/changes.h"
 #include "fs/file.h"
 #include "fs/internal.h"
 
+/* @since is fs->changes from before the object was found. */
 static int learn(struct fs *fs, const struct object_info *info, const char *name,
-		 struct fs_entry *ret)
+		 uint64_t since, struct fs_entry *ret)
 {
+	int r;
+
 	*ret = (struct fs_entry){ .generation = fs->generation, .attr = info->stat };
-	return node_learn(fs, &info->id, name, &ret->node);
+	r = node_learn(fs, &info->id, name, since, &ret->node);
+	/* Asked last: who tells of a later change finds the node. */
+	ret->keep_name = changes_keep_name(fs, since);
+	ret->keep_attr = ret->keep_name && info->stat.st_nlink == 1;
+	return r;
 }
 
 /* A handle of what is called @name: the one of the last time, if that is still there. */
@@ -34,13 +42,18 @@ int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 	      struct fs_entry *ret)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
+	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
 	int r = hold_again(fs, caller, name, &handle, &info);
 
+	if (r == -ENOENT)
+		ret->keep_name = changes_keep_name(fs, since);
 	if (r == 0)
-		r = learn(fs, &info, name, ret);
+		r = learn(fs, &info, name, since, ret);
 	if (r == 0)
 		recent_put(&fs->recent, ret->node, name, &info.id, handle);
+	if (fs->keeps)
+		refusals_found(&fs->refusals, caller, r == 0 ? ret->node : 0);
 	return r;
 }
 
@@ -80,12 +93,13 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 		       struct fs_open_file *ret_file)
 {
 	_cleanup_native_ struct native_file *native = NULL;
+	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
 	int r = create(fs, caller, name, flags, mode, &native, &info);
 
 	if (r < 0)
 		return r;
-	r = learn(fs, &info, name, ret);
+	r = learn(fs, &info, name, since, ret);
 	if (r == 0) {
 		r = file_add(fs, ret->node, flags, &native, ret_file);
 		if (r < 0)
@@ -113,6 +127,7 @@ int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_
 	     struct fs_entry *ret)
 {
 	_cleanup_native_ struct native_file *native = NULL;
+	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
 	int r;
 
@@ -121,7 +136,7 @@ int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_
 	r = create(fs, caller, name, O_RDONLY | O_EXCL, mode, &native, &info);
 	if (r < 0)
 		return r;
-	r = learn(fs, &info, name, ret);
+	r = learn(fs, &info, name, since, ret);
 	if (r < 0)
 		undo_create(fs, caller, name, &info);
 	return r;
@@ -144,10 +159,11 @@ int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 static void tell_node(struct fs *fs, const char *name)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
+	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
 
 	if (kind_lookup(fs->kind, NULL, name, &handle, &info) == 0)
-		node_renamed(fs, &info.id, name);
+		node_renamed(fs, &info.id, name, since);
 }
 
 static void expect_rename(struct fs *fs, const char *from, const char *to, bool exchange,

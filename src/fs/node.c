@@ -22,9 +22,41 @@
  */
 #define TRIM_NODES 4096
 
+/* With fs->keeps the link of a node in fs->by_name lies in front of it: else there is
+ * none. */
+static size_t front(const struct fs *fs)
+{
+	return fs->keeps ? sizeof(struct link) : 0;
+}
+
+static struct link *name_link(struct node *n)
+{
+	return (void *)((char *)n - sizeof(struct link));
+}
+
+static struct node *node_named(struct link *l)
+{
+	return (void *)((char *)l + sizeof(*l));
+}
+
+/* A node with room for @size bytes of a name. */
+static struct node *node_alloc(const struct fs *fs, size_t size)
+{
+	char *memory = calloc(1, front(fs) + sizeof(struct node) + size);
+
+	return memory ? (void *)(memory + front(fs)) : NULL;
+}
+
+static void free_node(const struct fs *fs, struct node *n)
+{
+	if (n->name != n->first_name)
+		free(n->name);
+	free((char *)n - front(fs));
+}
+
 int node_add_root(struct fs *fs)
 {
-	struct node *n = calloc(1, sizeof(*n));
+	struct node *n = node_alloc(fs, 0);
 	int r;
 
 	if (!n)
@@ -32,17 +64,18 @@ int node_add_root(struct fs *fs)
 	n->refs = 1;
 	r = slots_add(&fs->nodes, n, &n->number);
 	if (r < 0)
-		free(n);
+		free_node(fs, n);
 	else
 		assert(n->number == FS_ROOT);
 	return r;
 }
 
-static void free_node(struct node *n)
+/* Called with the lock held. */
+static void unlist(struct fs *fs, struct node *n)
 {
-	if (n->name != n->first_name)
-		free(n->name);
-	free(n);
+	if (n->listed)
+		table_remove(&fs->by_name, name_link(n));
+	n->listed = false;
 }
 
 /* Called with the lock held. */
@@ -52,7 +85,8 @@ static void remove_if_unused(struct fs *fs, struct node *n)
 		return;
 	slots_remove(&fs->nodes, n->number);
 	table_remove(&fs->nodes_by_id, &n->by_id);
-	free_node(n);
+	unlist(fs, n);
+	free_node(fs, n);
 }
 
 static struct node *node_of(struct link *l)
@@ -75,14 +109,15 @@ static struct node *find(struct fs *fs, const struct object_id *id)
 	return node_of(l);
 }
 
-static struct node *node_new(const struct object_id *id, const char *name)
+static struct node *node_new(const struct fs *fs, const struct object_id *id,
+			     const char *name)
 {
 	size_t size = strlen(name) + 1;
-	struct node *n = malloc(sizeof(*n) + size);
+	struct node *n = node_alloc(fs, size);
 
 	if (!n)
 		return NULL;
-	*n = (struct node){ .id = *id };
+	n->id = *id;
 	n->name = memcpy(n->first_name, name, size);
 	return n;
 }
@@ -91,7 +126,7 @@ static struct node *node_new(const struct object_id *id, const char *name)
 static int add(struct fs *fs, const struct object_id *id, const char *name,
 	       struct node **ret)
 {
-	struct node *n = node_new(id, name);
+	struct node *n = node_new(fs, id, name);
 	int r;
 
 	if (!n)
@@ -103,7 +138,7 @@ static int add(struct fs *fs, const struct object_id *id, const char *name,
 			table_remove(&fs->nodes_by_id, &n->by_id);
 	}
 	if (r < 0) {
-		free(n);
+		free_node(fs, n);
 		return r;
 	}
 	if (fs->nodes.used > fs->most_nodes)
@@ -113,7 +148,7 @@ static int add(struct fs *fs, const struct object_id *id, const char *name,
 }
 
 /* Called with the lock held. Most often the name is the one that the node has already. */
-static int set_name(struct node *n, const char *name)
+static int set_name(struct fs *fs, struct node *n, const char *name)
 {
 	char *copy;
 
@@ -122,30 +157,56 @@ static int set_name(struct node *n, const char *name)
 	copy = strdup(name);
 	if (!copy)
 		return -ENOMEM;
+	unlist(fs, n);
 	if (n->name != n->first_name)
 		free(n->name);
 	n->name = copy;
+	n->sure = false;
+	return 0;
+}
+
+/*
+ * Called with the lock held. What was seen before the last batch of changes began may be
+ * what the batch tells about, so it makes nothing sure.
+ */
+static int make_sure(struct fs *fs, struct node *n, uint64_t since)
+{
+	int r = 0;
+
+	if (!fs->keeps || n->sure)
+		return 0;
+	if (!n->listed)
+		r = table_add(&fs->by_name, name_link(n), hash_string(n->name));
+	if (r < 0)
+		return r;
+	n->listed = true;
+	n->sure = since == atomic_load(&fs->changes);
 	return 0;
 }
 
 int node_learn(struct fs *fs, const struct object_id *id, const char *name,
-	       uint64_t *ret_number)
+	       uint64_t since, uint64_t *ret_number)
 {
 	struct node *n;
 	int r;
 
 	pthread_mutex_lock(&fs->lock);
 	n = find(fs, id);
-	r = n ? set_name(n, name) : add(fs, id, name, &n);
+	r = n ? set_name(fs, n, name) : add(fs, id, name, &n);
+	if (r == 0)
+		r = make_sure(fs, n, since);
 	if (r == 0) {
 		n->lookups++;
 		*ret_number = n->number;
+	} else if (n) {
+		remove_if_unused(fs, n);
 	}
 	pthread_mutex_unlock(&fs->lock);
 	return r;
 }
 
-void node_renamed(struct fs *fs, const struct object_id *id, const char *name)
+void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
+		  uint64_t since)
 {
 	struct node *n;
 
@@ -153,9 +214,65 @@ void node_renamed(struct fs *fs, const struct object_id *id, const char *name)
 	n = find(fs, id);
 	/* Without memory the node keeps a name that no longer verifies, and is looked up.
 	 */
-	if (n)
-		set_name(n, name);
+	if (n && set_name(fs, n, name) == 0)
+		make_sure(fs, n, since);
 	pthread_mutex_unlock(&fs->lock);
+}
+
+/* Called with the lock held. The first that is listed as @name and is not object @id. */
+static struct node *find_named(struct fs *fs, const char *name,
+			       const struct object_id *id)
+{
+	struct link *l = table_first(&fs->by_name, hash_string(name));
+
+	for (; l; l = table_next(l)) {
+		struct node *n = node_named(l);
+
+		if (strcmp(n->name, name) == 0 &&
+		    !(id && memcmp(&n->id, id, sizeof(*id)) == 0))
+			return n;
+	}
+	return NULL;
+}
+
+uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id)
+{
+	struct node *n;
+	uint64_t number = 0;
+
+	pthread_mutex_lock(&fs->lock);
+	n = find_named(fs, name, id);
+	if (n) {
+		unlist(fs, n);
+		n->sure = false;
+		number = n->number;
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return number;
+}
+
+uint64_t node_number(struct fs *fs, const struct object_id *id)
+{
+	uint64_t number;
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	n = find(fs, id);
+	number = n ? n->number : 0;
+	pthread_mutex_unlock(&fs->lock);
+	return number;
+}
+
+bool node_is_sure(struct fs *fs, uint64_t number)
+{
+	struct node *n;
+	bool sure;
+
+	pthread_mutex_lock(&fs->lock);
+	n = slots_get(&fs->nodes, number);
+	sure = n && n->sure;
+	pthread_mutex_unlock(&fs->lock);
+	return sure;
 }
 
 /* Called with the lock held. Whether so many nodes went that their memory is to go. */
@@ -240,33 +357,83 @@ static int hold_by_name(struct fs *fs, const struct caller *caller, const struct
 	return 0;
 }
 
-int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
-	      struct native_file **ret)
+/* The node with a reference, its own file, if it has one open, and its name otherwise. */
+static struct node *get_held(struct fs *fs, uint64_t number, struct native_file **ret,
+			     char name[256])
 {
-	struct native_file *f = NULL;
-	char name[256] = "";
 	struct node *n;
-	int r = 0;
 
 	pthread_mutex_lock(&fs->lock);
 	n = slots_get(&fs->nodes, number);
 	if (n) {
 		n->refs++;
-		f = n->name ? opened_file(n) : kind_root(fs->kind);
-		if (f)
-			native_file_ref(f);
-		else if (n->name)
+		*ret = n->name ? opened_file(n) : kind_root(fs->kind);
+		if (*ret)
+			native_file_ref(*ret);
+		if (n->name)
 			strcpy(name, n->name);
 	}
 	pthread_mutex_unlock(&fs->lock);
+	return n;
+}
+
+/*
+ * Where the kernel keeps names: refused if the name leads elsewhere by now. When it comes
+ * back, what the node itself has counts: @own, or else what was looked up.
+ */
+static int hold_by_kept_name(struct fs *fs, const struct caller *caller,
+			     const struct node *n, const char *name, bool opens,
+			     struct native_file *own, struct native_file **ret)
+{
+	bool again = refusals_take(&fs->refusals, caller, n->number, opens);
+	int r = hold_by_name(fs, caller, n, name, ret);
+
+	if (r != -ESTALE)
+		return r;
+	if (!again) {
+		refusals_add(&fs->refusals, caller, n->number, opens);
+		return r;
+	}
+	*ret = own ? native_file_ref(own) : recent_get(&fs->recent, n->number);
+	return *ret ? 0 : r;
+}
+
+int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
+	      struct native_file **ret)
+{
+	struct native_file *f = NULL;
+	char name[256];
+	struct node *n = get_held(fs, number, &f, name);
+	int r = 0;
+
 	if (!n)
 		return -ESTALE;
-	if (!f)
+	if (!f && !fs->keeps)
 		f = recent_get(&fs->recent, number);
 	if (f)
 		*ret = f;
+	else if (fs->keeps)
+		r = hold_by_kept_name(fs, caller, n, name, false, NULL, ret);
 	else
 		r = hold_by_name(fs, caller, n, name, ret);
+	node_put(fs, n);
+	return r;
+}
+
+int node_hold_named(struct fs *fs, const struct caller *caller, uint64_t number,
+		    struct native_file **ret)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	char name[256];
+	struct node *n;
+	int r;
+
+	if (!fs->keeps || number == FS_ROOT)
+		return node_hold(fs, caller, number, ret);
+	n = get_held(fs, number, &f, name);
+	if (!n)
+		return -ESTALE;
+	r = hold_by_kept_name(fs, caller, n, name, true, f, ret);
 	node_put(fs, n);
 	return r;
 }
@@ -278,6 +445,6 @@ void node_drop_all(struct fs *fs)
 
 	table_done(&fs->nodes_by_id);
 	while ((n = slots_next(&fs->nodes, &at)))
-		free_node(n);
+		free_node(fs, n);
 	slots_done(&fs->nodes);
 }

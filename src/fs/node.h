@@ -25,18 +25,34 @@ struct node {
 	struct link by_id;     /* in fs->nodes_by_id; protected by fs->lock */
 	unsigned int
 		refs; /* of our own: requests and open files; protected by fs->lock */
+	/* With fs->keeps: what happens to the object, we will be told by @name. Protected
+	 * by fs->lock. */
+	bool sure;
+	bool listed; /* in fs->by_name; protected by fs->lock */
 	char first_name[];
 };
 
 /* Makes the node of the directory, number FS_ROOT. */
 int node_add_root(struct fs *fs);
 
-/* The node of object @id, made if it is new, last seen as @name, with one more lookup. */
+/*
+ * The node of object @id, made if it is new, last seen as @name, with one more lookup.
+ * @since is fs->changes as it was before that was seen.
+ */
 int node_learn(struct fs *fs, const struct object_id *id, const char *name,
-	       uint64_t *ret_number);
+	       uint64_t since, uint64_t *ret_number);
 void node_forget(struct fs *fs, uint64_t number, uint64_t lookups);
-/* The object @id is called @name from now on, if it has a node. */
-void node_renamed(struct fs *fs, const struct object_id *id, const char *name);
+/* The object @id is called @name from now on, if it has a node. @since as above. */
+void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
+		  uint64_t since);
+/*
+ * One node known as @name that is not that of object @id (NULL: of none) has lost the
+ * name: its number, or 0 when there is none left.
+ */
+uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id);
+/* The number of the node of object @id, or 0. */
+uint64_t node_number(struct fs *fs, const struct object_id *id);
+bool node_is_sure(struct fs *fs, uint64_t number);
 
 /* The node with a reference for the caller, or NULL. */
 struct node *node_get(struct fs *fs, uint64_t number);
@@ -54,6 +70,13 @@ bool name_leads_to(struct fs *fs, const char *name, const struct object_id *id);
  */
 int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
 	      struct native_file **ret);
+
+/*
+ * The same for what the kernel came by a name to, as to open: where it keeps names, the
+ * name is verified also if a file is open.
+ */
+int node_hold_named(struct fs *fs, const struct caller *caller, uint64_t number,
+		    struct native_file **ret);
 
 /* Drops every node; for fs_free(). */
 void node_drop_all(struct fs *fs);

@@ -13,6 +13,7 @@
 struct caller {
 	uid_t uid; /* effective user and group of the request */
 	gid_t gid;
+	pid_t thread; /* by its number here; 0: unknown. It decides about no right */
 	/*
 	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
 	 * number, also where it is more than @n, or a negative errno. It costs a walk

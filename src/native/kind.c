@@ -91,9 +91,9 @@ int kind_watch(struct kind *k)
 	return k->ops->watch ? k->ops->watch(k) : -EOPNOTSUPP;
 }
 
-int kind_removed(struct kind *k, char name[256])
+int kind_event(struct kind *k, struct kind_event *ret)
 {
-	return k->ops->removed(k, name);
+	return k->ops->event(k, ret);
 }
 
 int kind_identify(struct kind *k, const struct caller *caller, const char *name,

@@ -36,6 +36,17 @@ struct object_info {
 struct kind_config {
 	const char *shm_dir; /* POSIX: the directory of the objects */
 	bool reserve;        /* a new size is allocated at once, or refused */
+	bool changes;        /* the watch tells of all changes, not of removals alone */
+};
+
+/* What happened to what has or had a name; several at once where events are alike. */
+#define KIND_GONE    (1u << 0) /* it was removed, or renamed away */
+#define KIND_COME    (1u << 1) /* it was made or linked, or another was renamed to it */
+#define KIND_CHANGED (1u << 2) /* its attributes changed */
+
+struct kind_event {
+	unsigned int what;
+	char name[256]; /* "": the directory itself */
 };
 
 /*
@@ -81,7 +92,7 @@ struct kind_ops {
 	void (*list_close)(struct native_list *l);
 	/* A descriptor to poll, -EOPNOTSUPP where nothing tells of changes. */
 	int (*watch)(struct kind *k);
-	int (*removed)(struct kind *k, char name[256]);
+	int (*event)(struct kind *k, struct kind_event *ret);
 
 	int (*identify)(struct kind *k, const struct caller *caller, const char *name,
 			struct object_info *ret);
@@ -171,12 +182,13 @@ int kind_list_next(struct kind *k, struct native_list *l, int64_t position,
 void kind_list_close(struct kind *k, struct native_list *l);
 
 /*
- * A descriptor, the kind's own, that is readable when native users have taken names away,
- * or -EOPNOTSUPP. kind_removed() then gives one such name a call: 1, or 0 when there is
- * no more for now, or -EOVERFLOW when some were lost.
+ * A descriptor, the kind's own, that is readable when somebody has taken names away, or
+ * with kind_config.changes done anything that events tell of; or -EOPNOTSUPP.
+ * kind_event() then gives one event a call: 1, or 0 when there is no more for now, or
+ * -EOVERFLOW when some were lost. For one thread.
  */
 int kind_watch(struct kind *k);
-int kind_removed(struct kind *k, char name[256]);
+int kind_event(struct kind *k, struct kind_event *ret);
 
 /* What is called @name, as kind_lookup() would find it, or -EOPNOTSUPP. */
 int kind_identify(struct kind *k, const struct caller *caller, const char *name,

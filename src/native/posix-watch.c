@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Names leave by unlink, by being renamed away, and by another object renamed over them.
+/*
+ * Names leave by unlink, by being renamed away, and by another object renamed over them.
+ *
+ * Attributes change by calls, each of which is an event of the directory under the name
+ * by which the object was opened: IN_MODIFY for data and size, IN_ATTRIB for the rest.
+ * Two things are left out on purpose. IN_ACCESS would be an event for every read, only
+ * for the time of access. And stores to a mapping are no events at all.
  */
 #include <errno.h>
 #include <limits.h>
@@ -9,9 +15,12 @@
 #include "native/posix-watch.h"
 #include "util/cleanup.h"
 
-int posix_watch_init(struct posix_watch *w, const char *path)
+#define REMOVALS (IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO)
+#define CHANGES  (REMOVALS | IN_CREATE | IN_MODIFY | IN_ATTRIB)
+
+int posix_watch_init(struct posix_watch *w, const char *path, bool changes)
 {
-	uint32_t mask = IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+	uint32_t mask = (changes ? CHANGES : REMOVALS) | IN_ONLYDIR;
 
 	w->at = w->end = 0;
 	w->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -37,7 +46,20 @@ static int read_events(struct posix_watch *w)
 	return n > 0;
 }
 
-int posix_watch_next(struct posix_watch *w, char name[256])
+static unsigned int what_of(uint32_t mask)
+{
+	unsigned int what = 0;
+
+	if (mask & (IN_DELETE | IN_MOVED_FROM))
+		what |= KIND_GONE;
+	if (mask & (IN_CREATE | IN_MOVED_TO))
+		what |= KIND_COME;
+	if (mask & (IN_MODIFY | IN_ATTRIB))
+		what |= KIND_CHANGED;
+	return what;
+}
+
+int posix_watch_next(struct posix_watch *w, struct kind_event *ret)
 {
 	const struct inotify_event *event;
 	int r;
@@ -52,9 +74,11 @@ int posix_watch_next(struct posix_watch *w, char name[256])
 		w->at += sizeof(*event) + event->len;
 		if (event->mask & IN_Q_OVERFLOW)
 			return -EOVERFLOW;
-		if (event->len == 0)
+		ret->what = what_of(event->mask);
+		if (!ret->what)
 			continue;
-		snprintf(name, NAME_MAX + 1, "%s", event->name);
+		snprintf(ret->name, sizeof(ret->name), "%s",
+			 event->len ? event->name : "");
 		return 1;
 	}
 }

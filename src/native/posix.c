@@ -507,9 +507,9 @@ static int posix_watch(struct kind *k)
 	return posix(k)->watch.fd;
 }
 
-static int posix_removed(struct kind *k, char name[256])
+static int posix_event(struct kind *k, struct kind_event *ret)
 {
-	return posix_watch_next(&posix(k)->watch, name);
+	return posix_watch_next(&posix(k)->watch, ret);
 }
 
 static void posix_free(struct kind *k)
@@ -547,7 +547,7 @@ static int posix_new(const struct kind_config *config, struct kind **ret)
 	p->root.fd = openat(p->dir, ".", O_PATH | O_CLOEXEC);
 	if (p->root.fd < 0)
 		return -errno;
-	r = posix_watch_init(&p->watch, fd_path(p->dir).text);
+	r = posix_watch_init(&p->watch, fd_path(p->dir).text, config->changes);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(k);
@@ -564,7 +564,7 @@ const struct kind_ops kind_posix = {
 	.list_next = posix_list_next,
 	.list_close = posix_list_close,
 	.watch = posix_watch,
-	.removed = posix_removed,
+	.event = posix_event,
 	.identify = posix_identify,
 	.lookup = posix_lookup,
 	.create = posix_create,

@@ -178,8 +178,16 @@ void fake_link(struct fake *f, const char *name, const char *also)
 
 void fake_event(struct fake *f, const char *name)
 {
-	assert_true(f->removed_end <= FAKE_MAX - 1);
-	snprintf(f->removed[f->removed_end++], 256, "%s", name);
+	fake_event_of(f, name, name[0] ? KIND_GONE : 0);
+}
+
+void fake_event_of(struct fake *f, const char *name, unsigned int what)
+{
+	struct kind_event *event = &f->events[f->events_end++];
+
+	assert_true(f->events_end <= FAKE_EVENTS);
+	event->what = what;
+	snprintf(event->name, sizeof(event->name), "%s", name);
 }
 
 /*
@@ -212,6 +220,22 @@ static int fake_lookup(struct kind *k, const struct caller *c, const char *name,
 		r = fake_file_new(f, o, true, 0, ret);
 	if (r == 0)
 		*ret_info = o->info;
+	return r;
+}
+
+static int fake_lookup_meanwhile(struct kind *k, const struct caller *c, const char *name,
+				 struct native_file **ret, struct object_info *ret_info)
+{
+	int r = fake_lookup(k, c, name, ret, ret_info);
+	struct fake *f = fake_of(k);
+	void (*meanwhile)(void *);
+
+	pthread_mutex_lock(&f->lock);
+	meanwhile = f->meanwhile;
+	f->meanwhile = NULL;
+	pthread_mutex_unlock(&f->lock);
+	if (meanwhile)
+		meanwhile(f->context);
 	return r;
 }
 
@@ -360,17 +384,17 @@ static void fake_list_close(struct native_list *l)
 
 static int fake_watch(struct kind *k)
 {
-	return fake_of(k)->removed_end > 0 ? 1000 : -EOPNOTSUPP;
+	return fake_of(k)->events_end > 0 ? 1000 : -EOPNOTSUPP;
 }
 
-static int fake_removed(struct kind *k, char name[256])
+static int fake_next_event(struct kind *k, struct kind_event *ret)
 {
 	struct fake *f = fake_of(k);
 
-	if (f->removed_at == f->removed_end)
-		return 0;
-	strcpy(name, f->removed[f->removed_at++]);
-	return name[0] ? 1 : -EOVERFLOW;
+	if (f->events_at == f->events_end)
+		return f->event_error;
+	*ret = f->events[f->events_at++];
+	return ret->what ? 1 : -EOVERFLOW;
 }
 
 /*
@@ -491,9 +515,9 @@ const struct kind_ops fake_kind = {
 	.list_next = fake_list_next,
 	.list_close = fake_list_close,
 	.watch = fake_watch,
-	.removed = fake_removed,
+	.event = fake_next_event,
 	.identify = fake_identify,
-	.lookup = fake_lookup,
+	.lookup = fake_lookup_meanwhile,
 	.create = fake_create,
 	.remove = fake_remove,
 	.rename = fake_rename,

@@ -12,7 +12,8 @@
 #include "fs/fs.h"
 #include "native/kind.h"
 
-#define FAKE_MAX 64 /* of each thing there is */
+#define FAKE_MAX    64 /* of each thing there is */
+#define FAKE_EVENTS 1024
 
 /* Where a call can be made to fail. */
 enum fake_op {
@@ -99,9 +100,14 @@ struct fake {
 	unsigned int backings;                      /* registered now */
 	unsigned int backing_opens, backing_closes; /* ever */
 	bool backing_ids[FAKE_MAX];
-	struct timespec times[2];    /* of the last utimens */
-	char removed[FAKE_MAX][256]; /* what kind_removed() will say */
-	unsigned int removed_at, removed_end;
+	struct timespec times[2];              /* of the last utimens */
+	struct kind_event events[FAKE_EVENTS]; /* what kind_event() will say */
+	unsigned int events_at, events_end;
+	int event_error; /* what it says when there are no more */
+
+	/* Called once, between the next lookup and what is made of it. */
+	void (*meanwhile)(void *context);
+	void *context;
 
 	/* The failure to come: at call @fail_at (1: the next) of @fail_op. 0: none. */
 	enum fake_op fail_op;
@@ -132,8 +138,10 @@ void fake_link(struct fake *f, const char *name, const char *also);
 /* A record lock of process @pid. */
 void fake_lock(struct fake *f, struct fake_object *o, short type, int64_t start,
 	       int64_t end, pid_t pid);
-/* An event that @name was taken away. */
+/* An event that @name was taken away; "": that some were lost. */
 void fake_event(struct fake *f, const char *name);
+/* Any event; @what 0: that some were lost. */
+void fake_event_of(struct fake *f, const char *name, unsigned int what);
 
 /* For the files of the fake. */
 struct fake *fake_of(struct kind *k);

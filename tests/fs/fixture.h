@@ -29,14 +29,20 @@ struct room {
 static const struct caller somebody
 	__attribute__((unused)) = { .uid = 1000, .gid = 1000 };
 
-static inline void room_enter(struct room *room)
+static inline void room_enter_with(struct room *room, bool keeps)
 {
 	struct fs_config config = { .kind = &room->fake.kind,
-				    .backing = &room->fake.backing };
+				    .backing = &room->fake.backing,
+				    .keeps = keeps };
 
 	room->fds = sandbox_count_fds();
 	fake_init(&room->fake);
 	assert_int_equal(fs_new(&config, &room->fs), 0);
+}
+
+static inline void room_enter(struct room *room)
+{
+	room_enter_with(room, false);
 }
 
 static inline void room_leave(struct room *room)
@@ -57,6 +63,15 @@ static inline int room_setup(void **state)
 	return 0;
 }
 
+static inline int room_setup_keeping(void **state)
+{
+	static struct room room;
+
+	room_enter_with(&room, true);
+	*state = &room;
+	return 0;
+}
+
 static inline int room_teardown(void **state)
 {
 	room_leave(*state);
@@ -64,6 +79,9 @@ static inline int room_teardown(void **state)
 }
 
 #define room_test(test) cmocka_unit_test_setup_teardown(test, room_setup, room_teardown)
+/* Over a file system of which the kernel keeps names and attributes. */
+#define keeping_test(test) \
+	cmocka_unit_test_setup_teardown(test, room_setup_keeping, room_teardown)
 
 static inline struct fs_entry lookup(struct room *room, const char *name)
 {

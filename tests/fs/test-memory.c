@@ -68,13 +68,13 @@ static void check(struct story *s, const struct step *step, int r)
 }
 
 /* Returns whether there was an allocation @nth. */
-static bool run(unsigned int nth)
+static bool run(unsigned int nth, bool keeps)
 {
 	static struct room room;
 	struct story s;
 	bool more;
 
-	room_enter(&room);
+	room_enter_with(&room, keeps);
 	story_begin(&s, &room);
 	failed = false;
 	fail_at = nth;
@@ -94,15 +94,17 @@ static bool run(unsigned int nth)
 
 static void test_each_allocation_fails(void **state)
 {
-	unsigned int n = 1;
+	unsigned int n;
 
 	(void)state;
-	while (run(n))
-		n++;
-	assert_true(n >= 30 && n <= 200);
+	for (int keeps = 0; keeps < 2; keeps++) {
+		for (n = 1; run(n, keeps);)
+			n++;
+		assert_true(n >= 30 && n <= 200);
+	}
 }
 
-static void test_each_allocation_of_a_start_fails(void **state)
+static void check_start(bool keeps, unsigned int allocations)
 {
 	struct fs_config config;
 	struct fs *fs = NULL;
@@ -110,9 +112,8 @@ static void test_each_allocation_of_a_start_fails(void **state)
 	unsigned int n;
 	int r;
 
-	(void)state;
 	fake_init(&fake);
-	config = (struct fs_config){ .kind = &fake.kind };
+	config = (struct fs_config){ .kind = &fake.kind, .keeps = keeps };
 	for (n = 1;; n++) {
 		fail_at = n;
 		r = fs_new(&config, &fs);
@@ -123,9 +124,16 @@ static void test_each_allocation_of_a_start_fails(void **state)
 		assert_int_equal(fake.freed, 0);
 	}
 	fail_at = 0;
-	assert_int_equal(n, 5);
+	assert_int_equal(n, allocations + 1);
 	fs_free(fs);
 	fake_done(&fake);
+}
+
+static void test_each_allocation_of_a_start_fails(void **state)
+{
+	(void)state;
+	check_start(false, 4);
+	check_start(true, 5);
 }
 
 /* A node whose new name did not fit into memory is stale, not somebody else. */

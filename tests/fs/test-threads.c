@@ -78,6 +78,35 @@ static void list(void)
 	fs_releasedir(shared->fs, dir);
 }
 
+static void hear(void *context, const char *name)
+{
+	(void)context;
+	(void)name;
+}
+
+static void hear_node(void *context, uint64_t node)
+{
+	(void)context;
+	(void)node;
+}
+
+static void hear_all(void *context)
+{
+	(void)context;
+}
+
+/* What the one thread that watches does: here the first does it, besides. */
+static void tell(const char *name)
+{
+	const struct fs_listener listener = { hear, hear_node, hear_all, hear_all, NULL };
+
+	shared->fake.events_at = shared->fake.events_end = 0;
+	fake_event(&shared->fake, name);
+	assert(fs_tell_changes(shared->fs, &listener) == 0);
+	fake_event(&shared->fake, "");
+	assert(fs_tell_changes(shared->fs, &listener) == 0);
+}
+
 static void *work(void *context)
 {
 	unsigned int number = (unsigned int)(uintptr_t)context;
@@ -100,6 +129,8 @@ static void *work(void *context)
 			fs_rename(shared->fs, &somebody, "a", "b", number % 2);
 		if (i % 11 == 0)
 			fs_expire(shared->fs);
+		if (number == 0 && shared->fs->keeps)
+			tell(name);
 	}
 	return NULL;
 }
@@ -125,6 +156,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		room_test(test_at_once),
+		keeping_test(test_at_once),
 	};
 
 	return cmocka_run_group_tests_name("threads", tests, NULL, NULL) != 0;

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* The kernel comes back at once: what is older was given up, and its place is free. */
+#include "fs/refusal.h"
+
+void refusals_init(struct refusals *r)
+{
+	pthread_mutex_init(&r->lock, NULL);
+}
+
+void refusals_done(struct refusals *r)
+{
+	pthread_mutex_destroy(&r->lock);
+}
+
+static struct refusal *place(struct refusals *r, const struct caller *caller)
+{
+	return &r->entries[(unsigned int)caller->thread % REFUSALS];
+}
+
+void refusals_add(struct refusals *r, const struct caller *caller, uint64_t node,
+		  bool opens)
+{
+	pthread_mutex_lock(&r->lock);
+	*place(r, caller) = (struct refusal){
+		.thread = caller->thread,
+		.opens = opens,
+		.node = node,
+	};
+	pthread_mutex_unlock(&r->lock);
+}
+
+void refusals_found(struct refusals *r, const struct caller *caller, uint64_t node)
+{
+	struct refusal *e = place(r, caller);
+
+	pthread_mutex_lock(&r->lock);
+	if (e->node && e->thread == caller->thread) {
+		e->found = true;
+		e->node = node;
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+bool refusals_take(struct refusals *r, const struct caller *caller, uint64_t node,
+		   bool opens)
+{
+	struct refusal *e = place(r, caller);
+	bool taken = false;
+
+	pthread_mutex_lock(&r->lock);
+	if (e->node && e->thread == caller->thread) {
+		taken = e->node == node && (e->found || (opens && e->opens));
+		e->node = 0;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return taken;
+}
