@@ -5,7 +5,7 @@
 # Completes the last of the mount options, which are separated by commas, in $1.
 _shmfs_mount_options()
 {
-	local options='kind= shm_dir= passthrough= reserve poll=
+	local options='kind= shm_dir= passthrough= coherence= reserve poll=
 		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
 		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
 		defaults auto noauto nofail user nouser users owner group _netdev'
@@ -15,6 +15,7 @@ _shmfs_mount_options()
 	case $last in
 	kind=*) options='kind=posix' ;;
 	passthrough=*) options='passthrough=auto passthrough=require passthrough=off' ;;
+	coherence=*) options='coherence=strict coherence=notify' ;;
 	shm_dir=*)
 		mapfile -t COMPREPLY < <(compgen -d -P "${before}shm_dir=" -- "${last#*=}")
 		return

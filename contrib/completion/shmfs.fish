@@ -10,6 +10,8 @@ function __shmfs_mount_options
         passthrough=auto\t'pass data straight to the objects where possible' \
         passthrough=require\t'do not mount without passthrough' \
         passthrough=off\t'each read and write goes to the daemon' \
+        coherence=strict\t'native changes show at once' \
+        coherence=notify\t'names and attributes are cached, native changes show a moment later' \
         reserve\t'truncate also allocates memory' \
         poll=\t'longest look for the next request before sleeping' \
         ro\t'read-only' \

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,12 +13,41 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/log.h"
 #include "daemon/notify.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+
+/* Of protocol 7.44; the header at hand may be older. */
+#define WIRE_NOTIFY_INC_EPOCH 8
+
+/* Longer than any name: nothing is ever called so. */
+#define NO_NAME_LENGTH 256
+
+/* Makes the kernel look up every name again. libfuse has that only since 3.18. */
+static int forget_all_names(struct fuse_session *session)
+{
+	const struct fuse_out_header out = {
+		.len = sizeof(out),
+		.error = WIRE_NOTIFY_INC_EPOCH,
+	};
+	ssize_t n = write(fuse_session_fd(session), &out, sizeof(out));
+
+	return n < 0 ? -errno : 0;
+}
+
+/*
+ * When changes were lost all names must go, those too of which only the kernel knows.
+ * Where it cannot do that (before Linux 6.16) they must go by themselves.
+ */
+double notify_name_timeout(struct fuse_session *session)
+{
+	return forget_all_names(session) < 0 ? 1 : 1e9;
+}
 
 static void forget_name(void *context, const char *name)
 {
@@ -28,7 +58,7 @@ static void forget_name(void *context, const char *name)
 	fuse_lowlevel_notify_inval_entry(n->session, FUSE_ROOT_ID, name, strlen(name));
 }
 
-static void forget_removed(struct notify *n)
+static int forget_removed(struct notify *n)
 {
 	char name[256];
 	int r;
@@ -37,6 +67,101 @@ static void forget_removed(struct notify *n)
 		forget_name(n, name);
 	if (r == -EOVERFLOW)
 		fs_sweep(n->fs, forget_name, n);
+	return 0;
+}
+
+static void tell_node(void *context, uint64_t node)
+{
+	struct notify *n = context;
+
+	/* The pages of the directory are its listings. */
+	fuse_lowlevel_notify_inval_inode(n->session, node, node == FS_ROOT ? 0 : -1, 0);
+}
+
+static void tell_names(void *context)
+{
+	struct notify *n = context;
+
+	forget_all_names(n->session);
+}
+
+/* To look for a name the kernel waits for the directory's lock, and that is all of it. */
+static void settle(void *context)
+{
+	struct notify *n = context;
+	char no_name[NO_NAME_LENGTH + 1];
+
+	memset(no_name, '-', NO_NAME_LENGTH);
+	no_name[NO_NAME_LENGTH] = '\0';
+	fuse_lowlevel_notify_inval_entry(n->session, FUSE_ROOT_ID, no_name,
+					 NO_NAME_LENGTH);
+}
+
+static int tell_changes(struct notify *n)
+{
+	const struct fs_listener listener = {
+		.name = forget_name,
+		.node = tell_node,
+		.names = tell_names,
+		.settle = settle,
+		.context = n,
+	};
+
+	return fs_tell_changes(n->fs, &listener);
+}
+
+/* Without the watch what is kept would be kept forever: rather end, as by a signal. */
+static int see_changes(struct notify *n)
+{
+	int r = tell_changes(n);
+
+	if (r < 0) {
+		log_error("%s: the watch on the objects has failed", strerror(-r));
+		kill(getpid(), SIGTERM);
+	}
+	return r;
+}
+
+/*
+ * Whoever changes without a pause shall not keep a processor busy with us: a rest of
+ * three times what the work took, and a little, lets changes of the same gather. Who
+ * changes seldom does not meet it.
+ */
+#define REST        3
+#define REST_MIN_NS (50 * 1000)
+#define REST_MAX_NS (2 * 1000 * 1000)
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
+/* Waits until the time @until, or until we are to stop. */
+static void rest(const struct notify *n, uint64_t until)
+{
+	struct pollfd stop = { .fd = n->stop, .events = POLLIN };
+	uint64_t now = now_ns();
+	struct timespec timeout = { .tv_nsec = (long)(until - now) };
+
+	if (now < until)
+		(void)ppoll(&stop, 1, &timeout, NULL);
+}
+
+/* Tells what changed. Returns 1 where there is more, 0, or a negative errno. */
+static int work(struct notify *n, uint64_t *rest_until)
+{
+	uint64_t begin, needed;
+	int r;
+
+	rest(n, *rest_until);
+	begin = now_ns();
+	r = see_changes(n);
+	needed = (now_ns() - begin) * REST + REST_MIN_NS;
+	*rest_until = now_ns() + (needed < REST_MAX_NS ? needed : REST_MAX_NS);
+	return r;
 }
 
 static void *run(void *data)
@@ -47,25 +172,33 @@ static void *run(void *data)
 		{ .fd = fs_timer(n->fs), .events = POLLIN },
 		{ .fd = fs_watch(n->fs), .events = POLLIN },
 	};
+	uint64_t rest_until = 0;
+	int more = 0;
 
+	/* The rest is short. */
+	prctl(PR_SET_TIMERSLACK, 1);
 	/* poll() leaves out what has no descriptor. */
-	while (poll(fds, sizeof(fds) / sizeof(fds[0]), -1) >= 0 || errno == EINTR) {
+	while (poll(fds, sizeof(fds) / sizeof(fds[0]), more > 0 ? 0 : -1) >= 0 ||
+	       errno == EINTR) {
 		if (fds[0].revents)
 			break;
 		if (fds[1].revents)
 			fs_expire(n->fs);
-		if (fds[2].revents)
-			forget_removed(n);
+		if (more > 0 || fds[2].revents)
+			more = n->keeps ? work(n, &rest_until) : forget_removed(n);
+		if (more < 0)
+			fds[2].fd = -1;
 	}
 	return NULL;
 }
 
-int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs)
+int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
+		 bool keeps)
 {
 	sigset_t all, before;
 	int r;
 
-	*n = (struct notify){ .session = session, .fs = fs };
+	*n = (struct notify){ .session = session, .fs = fs, .keeps = keeps };
 	n->stop = eventfd(0, EFD_CLOEXEC);
 	if (n->stop < 0)
 		return -errno;

@@ -2,8 +2,9 @@
 #pragma once
 /*
  * The thread that does what no request asks for: it tells the kernel which names native
- * users have taken away, so that neither the kernel nor we remember the dead, and lets go
- * of handles that have served.
+ * users have taken away, so that neither the kernel nor we remember the dead, or where
+ * the kernel keeps names and attributes all that they changed; and lets go of handles
+ * that have served.
  */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
@@ -14,11 +15,15 @@
 struct notify {
 	struct fuse_session *session; /* borrowed */
 	struct fs *fs;                /* borrowed */
+	bool keeps;                   /* as of fs_config */
 	pthread_t thread;
 	int stop; /* an eventfd */
 };
 
-int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs);
+/* The most seconds that the kernel may keep a name. Called before requests are served. */
+double notify_name_timeout(struct fuse_session *session);
+int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
+		 bool keeps);
 /*
  * Ends the thread; requests that it waits for are served meanwhile. Where that does not
  * help the mount on @mountpoint is aborted, if we may.

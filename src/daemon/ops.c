@@ -36,6 +36,7 @@ static struct caller caller_of(fuse_req_t req)
 	return (struct caller){
 		.uid = c->uid,
 		.gid = c->gid,
+		.thread = c->pid,
 		.groups = read_groups,
 		.context = req,
 	};
@@ -46,13 +47,17 @@ static void reply_status(fuse_req_t req, int r)
 	fuse_reply_err(req, r < 0 ? -r : 0);
 }
 
-/* Neither names nor attributes are cached: both timeouts are zero. */
-static struct fuse_entry_param param_of(const struct fs_entry *e)
+/* As good as without limit. What is not kept has a timeout of zero. */
+#define FOREVER 1e9
+
+static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e)
 {
 	return (struct fuse_entry_param){
 		.ino = e->node,
 		.generation = e->generation,
 		.attr = e->attr,
+		.attr_timeout = e->keep_attr ? FOREVER : 0,
+		.entry_timeout = e->keep_name ? context_of(req)->name_timeout : 0,
 	};
 }
 
@@ -65,17 +70,17 @@ static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 		reply_status(req, r);
 		return;
 	}
-	param = param_of(e);
+	param = param_of(req, e);
 	if (fuse_reply_entry(req, &param) == -ENOENT)
 		fs_forget(fs, e->node, 1);
 }
 
-static void reply_attr(fuse_req_t req, int r, const struct stat *st)
+static void reply_attr(fuse_req_t req, int r, const struct stat *st, bool keep)
 {
 	if (r < 0)
 		reply_status(req, r);
 	else
-		fuse_reply_attr(req, st, 0);
+		fuse_reply_attr(req, st, keep ? FOREVER : 0);
 }
 
 static void reply_count(fuse_req_t req, ssize_t r)
@@ -98,9 +103,12 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct caller caller = caller_of(req);
-	struct fs_entry e;
+	struct fs_entry e = { .node = 0 };
 	int r = parent == FS_ROOT ? fs_lookup(fs_of(req), &caller, name, &e) : -ENOTDIR;
 
+	/* Nothing there, for the kernel to keep, is an entry without a node. */
+	if (r == -ENOENT && e.keep_name)
+		r = 0;
 	reply_entry(req, r, &e);
 }
 
@@ -120,10 +128,12 @@ static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *f
 static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req);
 	struct stat st;
+	int r = fs_getattr(fs, &caller, node, &st);
 
 	(void)fi;
-	reply_attr(req, fs_getattr(fs_of(req), &caller, node, &st), &st);
+	reply_attr(req, r, &st, r == 0 && fs_keeps(fs, node, &st));
 }
 
 static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int set,
@@ -134,7 +144,7 @@ static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 	int r = fs_setattr(fs_of(req), &caller, node, fi ? fi->fh : 0, attr,
 			   (unsigned int)set, &st);
 
-	reply_attr(req, r, &st);
+	reply_attr(req, r, &st, false);
 }
 
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
@@ -227,7 +237,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 		reply_status(req, r);
 		return;
 	}
-	param = param_of(&e);
+	param = param_of(req, &e);
 	if (passthrough_reply_create(req, &param, &file) == -ENOENT) {
 		fs_release(fs, file.number);
 		fs_forget(fs, e.node, 1);
@@ -355,6 +365,9 @@ static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	struct fs *fs = fs_of(req);
 	int r = node == FS_ROOT ? fs_opendir(fs, &caller, &fi->fh) : -ENOTDIR;
 
+	/* Listings are kept like names: changes of names are told with those of the root.
+	 */
+	fi->cache_readdir = fi->keep_cache = context_of(req)->keeps;
 	if (r < 0)
 		reply_status(req, r);
 	else if (fuse_reply_open(req, fi) == -ENOENT)
@@ -380,7 +393,7 @@ static bool fill(void *context, const char *name, const struct fs_entry *entry,
 		 int64_t next)
 {
 	struct listing *l = context;
-	struct fuse_entry_param param = param_of(entry);
+	struct fuse_entry_param param = param_of(l->req, entry);
 	char *at = l->buf + l->used;
 	size_t left = l->size - l->used;
 	size_t n;

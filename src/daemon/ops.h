@@ -11,6 +11,8 @@ struct ops_context {
 	struct fs *fs;
 	bool passthrough;      /* ask the kernel for it */
 	unsigned int max_read; /* bytes, as mounted; 0: no limit */
+	bool keeps;            /* the kernel keeps names and attributes, as src/fs says */
+	double name_timeout;   /* for how long, in seconds; set before requests come */
 };
 
 extern const struct fuse_lowlevel_ops ops;

@@ -35,6 +35,7 @@ static const struct fuse_opt templates[] = {
 	OPTION("kind=%s", kind_name),
 	OPTION("shm_dir=%s", shm_dir),
 	OPTION("passthrough=%s", passthrough_name),
+	OPTION("coherence=%s", coherence_name),
 	OPTION("reserve", reserve),
 	OPTION("poll=%s", poll_text),
 	OPTION("-f", foreground),
@@ -141,6 +142,21 @@ static int check_passthrough(struct options *o)
 	return 0;
 }
 
+static int check_coherence(struct options *o)
+{
+	const char *name = o->coherence_name;
+
+	if (!name || strcmp(name, "strict") == 0)
+		o->coherence = COHERENCE_STRICT;
+	else if (strcmp(name, "notify") == 0)
+		o->coherence = COHERENCE_NOTIFY;
+	else {
+		log_error("coherence=%s is not known: it is strict or notify", name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static bool is_empty(const char *name, const char *value, const char *meaning)
 {
 	if (!value || *value)
@@ -203,7 +219,9 @@ static int check_values(struct options *o)
 	    is_empty("fsname", o->fsname, "a name for the mount table") ||
 	    is_empty("subtype", o->subtype, "a type for the mount table"))
 		return -EINVAL;
-	return check_passthrough(o) < 0 || check_numbers(o) < 0 ? -EINVAL : 0;
+	if (check_passthrough(o) < 0 || check_coherence(o) < 0 || check_numbers(o) < 0)
+		return -EINVAL;
+	return 0;
 }
 
 static int add_option(struct options *o, const char *name, const char *value)
@@ -263,6 +281,7 @@ void options_done(struct options *o)
 	free(o->kind_name);
 	free(o->shm_dir);
 	free(o->passthrough_name);
+	free(o->coherence_name);
 	free(o->max_read_text);
 	free(o->poll_text);
 	fuse_opt_free_args(&o->fuse);
@@ -287,6 +306,10 @@ void options_help(void)
 	      "                            let the kernel go straight to the objects, so that\n"
 	      "                            mappings share their pages: where it can (auto), or\n"
 	      "                            do not mount (require), or never (off)\n"
+	      "    -o coherence=strict|notify\n"
+	      "                            what native users change shows at once (strict), or\n"
+	      "                            names and attributes are cached and show it a moment\n"
+	      "                            later (notify)\n"
 	      "    -o reserve              truncate allocates the memory too, or fails: no\n"
 	      "                            SIGBUS later\n"
 	      "    -o poll=USEC            look for the next request for so many microseconds\n"

@@ -14,6 +14,11 @@ enum passthrough_wish {
 	PASSTHROUGH_OFF,
 };
 
+enum coherence {
+	COHERENCE_STRICT, /* nothing is cached */
+	COHERENCE_NOTIFY, /* the kernel caches, and is told of changes */
+};
+
 struct options {
 	char *source; /* the first of two arguments, or NULL: a name for the mount table
 		       */
@@ -23,10 +28,12 @@ struct options {
 	char *kind_name;
 	char *shm_dir;
 	char *passthrough_name;
+	char *coherence_name;
 	char *max_read_text;
 	char *poll_text;
 	const struct kind_ops *kind;
 	enum passthrough_wish passthrough;
+	enum coherence coherence;
 	unsigned int max_read; /* bytes, 0: no limit */
 	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;

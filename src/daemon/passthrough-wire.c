@@ -199,7 +199,6 @@ static struct fuse_attr attr_of(const struct stat *st)
 	};
 }
 
-/* Nothing is cached: both timeouts are zero. */
 int passthrough_reply_create(fuse_req_t req, const struct fuse_entry_param *entry,
 			     const struct fs_open_file *file)
 {
@@ -207,6 +206,8 @@ int passthrough_reply_create(fuse_req_t req, const struct fuse_entry_param *entr
 		.entry = {
 			.nodeid = entry->ino,
 			.generation = entry->generation,
+			.entry_valid = (uint64_t)entry->entry_timeout,
+			.attr_valid = (uint64_t)entry->attr_timeout,
 			.attr = attr_of(&entry->attr),
 		},
 		.open = open_out(file),

@@ -41,10 +41,17 @@ struct session {
 
 static int open_kind(const struct options *o, struct kind **ret)
 {
-	struct kind_config config = { .shm_dir = o->shm_dir, .reserve = o->reserve };
+	struct kind_config config = {
+		.shm_dir = o->shm_dir,
+		.reserve = o->reserve,
+		.changes = o->coherence == COHERENCE_NOTIFY,
+	};
 	int r = kind_new(o->kind, &config, ret);
 
-	if (r < 0)
+	if (r == -EMFILE || r == -ENOSPC)
+		log_error("shm_dir=%s cannot be watched: %s: see fs.inotify in sysctl(8)",
+			  o->shm_dir, strerror(-r));
+	else if (r < 0)
 		log_error("shm_dir=%s: %s: it must be the directory of a tmpfs",
 			  o->shm_dir, strerror(-r));
 	return r;
@@ -62,6 +69,7 @@ static int make_fs(struct session *s)
 		.kind = kind,
 		.files = s->limits.files,
 		.handles = s->limits.handles,
+		.keeps = s->context.keeps,
 	};
 	if (s->options->passthrough != PASSTHROUGH_OFF)
 		config.backing = &s->backing;
@@ -176,8 +184,10 @@ static int start_serving(struct session *s)
 		return r;
 	}
 	r = loop_new(s->fuse, &loop, &s->loop);
+	if (s->context.keeps)
+		s->context.name_timeout = notify_name_timeout(s->fuse);
 	if (r == 0)
-		r = notify_start(&s->notify, s->fuse, s->context.fs);
+		r = notify_start(&s->notify, s->fuse, s->context.fs, s->context.keeps);
 	s->notifies = r == 0;
 	if (r == 0)
 		r = signals_start(&s->signals, s->loop);
@@ -236,6 +246,7 @@ int session_run(struct options *o, int ready)
 		.context = {
 			.passthrough = o->passthrough != PASSTHROUGH_OFF,
 			.max_read = o->max_read,
+			.keeps = o->coherence == COHERENCE_NOTIFY,
 		},
 		.backing = { .open = passthrough_open, .close = passthrough_close },
 		.limits = limits_init(),

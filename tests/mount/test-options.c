@@ -66,6 +66,8 @@ static void test_wrong_options(void **state)
 		{ MOUNT_DIR, "kind=", 2, "kind=" },
 		{ MOUNT_DIR, "passthrough=maybe", 2, "passthrough=maybe" },
 		{ MOUNT_DIR, "passthrough", 2, "passthrough" },
+		{ MOUNT_DIR, "coherence=lax", 2, "coherence=lax" },
+		{ MOUNT_DIR, "coherence", 2, "coherence" },
 		{ MOUNT_DIR, "max_read=many", 2, "max_read=many" },
 		{ MOUNT_DIR, "reserve=yes", 2, "reserve=yes" },
 		{ MOUNT_DIR, "shm_dir=" SCRATCH_DIR "/none", 1, SCRATCH_DIR "/none" },
@@ -82,6 +84,23 @@ static void test_wrong_options(void **state)
 	for (size_t i = 0; i < COUNT(wrongs); i++)
 		check_wrong(&wrongs[i]);
 	must(unlink(SCRATCH_DIR "/file"));
+}
+
+/* What nobody tells us we could not tell the kernel: in a user namespace without watches.
+ */
+static void test_no_watch(void **state)
+{
+	const char script[] = "echo 0 >/proc/sys/user/max_inotify_instances || exit 77\n"
+			      "exec \"$SHMFS_DAEMON\" -o coherence=notify " MOUNT_DIR;
+	struct outcome o =
+		command_run(NULL, (const char *const[]){ "unshare", "-Ur", "sh", "-c",
+							 script, NULL });
+
+	(void)state;
+	if (o.status == 77 || strstr(o.err, "unshare"))
+		skip();
+	check_refusal(&o, 1, "cannot be watched");
+	not_mounted();
 }
 
 static void test_wrong_arguments(void **state)
@@ -332,6 +351,7 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		mount_test_unmounted(test_wrong_options),
+		mount_test_unmounted(test_no_watch),
 		mount_test_unmounted(test_wrong_arguments),
 		mount_test_unmounted(test_help_and_version),
 		mount_test_unmounted(test_mounted_already),

@@ -188,6 +188,16 @@ static void test_own_options(void **state)
 	PARSE(&p, "/mnt", "-o", "passthrough=auto");
 	expect_accepted(&p);
 	assert_int_equal(p.options.passthrough, PASSTHROUGH_AUTO);
+	assert_int_equal(p.options.coherence, COHERENCE_STRICT);
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "coherence=notify");
+	expect_accepted(&p);
+	assert_int_equal(p.options.coherence, COHERENCE_NOTIFY);
+	assert_null(strstr(p.fuse, "coherence"));
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "coherence=notify,coherence=strict");
+	expect_accepted(&p);
+	assert_int_equal(p.options.coherence, COHERENCE_STRICT);
 	done(&p);
 }
 
@@ -354,6 +364,10 @@ static void test_bad_values(void **state)
 	expect_refused(&p, "kind=sysw");
 	PARSE(&p, "/mnt", "-o", "kind=");
 	expect_refused(&p, "kind=");
+	PARSE(&p, "/mnt", "-o", "coherence=lax");
+	expect_refused(&p, "coherence=lax");
+	PARSE(&p, "/mnt", "-o", "coherence=");
+	expect_refused(&p, "coherence=");
 	PARSE(&p, "/mnt", "-o", "passthrough=yes");
 	expect_refused(&p, "passthrough=yes");
 	assert_non_null(strstr(p.printed, "auto, require or off"));
