@@ -181,10 +181,11 @@ void mount_start(const char *options)
 	_cleanup_close_ int notify = notify_listen();
 	_cleanup_free_ char *all = NULL;
 	bool own = options && strstr(options, "passthrough=");
+	const char *more = getenv("SHMFS_TEST_OPTIONS");
 
 	assert_false(mount_running());
-	assert_true(asprintf(&all, "%s%s%s", options ? options : "",
-			     options && !own ? "," : "",
+	assert_true(asprintf(&all, "%s%s%s%s%s", more ? more : "", more ? "," : "",
+			     options ? options : "", options && !own ? "," : "",
 			     own                   ? ""
 			     : mount_passthrough() ? "passthrough=require"
 						   : "passthrough=off") > 0);

@@ -24,6 +24,7 @@
  * From the environment:
  *	SHMFS_DAEMON		the daemon's program, absolute
  *	SHMFS_TEST_IO		"passthrough" (default) or "direct": the io mode to demand
+ *	SHMFS_TEST_OPTIONS	options for every daemon, before those of the test
  *	SHMFS_TEST_WRAPPER	words to put before the daemon's command, such as
  *				"valgrind -q --error-exitcode=99"
  *	SHMFS_TEST_PATIENCE	see watchdog.h

@@ -42,6 +42,13 @@ static void lock_once(void)
 	must(unlink(MOUNT_DIR "/lock"));
 }
 
+static bool caches(void)
+{
+	const char *options = getenv("SHMFS_TEST_OPTIONS");
+
+	return options && strstr(options, "coherence=notify");
+}
+
 static void test_differential(void **state)
 {
 	struct differential differential = {
@@ -52,6 +59,7 @@ static void test_differential(void **state)
 		.seed = from_environment("SHMFS_SEED", (uint64_t)time(NULL)),
 		.operations = from_environment("SHMFS_OPS", 50000),
 		.users = mount_privileged(),
+		.caches = caches(),
 		.patience = 5,
 		.log = stderr,
 	};

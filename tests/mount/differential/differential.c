@@ -95,6 +95,17 @@ static bool check_all(struct run *run)
 	return equal;
 }
 
+static void draw(const struct run *run, struct random *random, struct op *ret)
+{
+	const struct differential *what = run->what;
+	bool users = what->users && run->number > what->operations / 2;
+
+	do
+		op_draw(random, users, ret);
+	while (what->caches &&
+	       (ret->actor == ACTOR_NATIVE || call_at(ret->call)->may & NEEDS_SHARING));
+}
+
 static bool next(struct run *run, struct random *random)
 {
 	const struct differential *what = run->what;
@@ -104,7 +115,7 @@ static bool next(struct run *run, struct random *random)
 		run->tamper = what->tamper;
 	if (run->tamper && run->tamper(what->native))
 		run->tamper = NULL;
-	op_draw(random, what->users && run->number > what->operations / 2, &op);
+	draw(run, random, &op);
 	if (!step(run, &op) || !settle(run))
 		return false;
 	return run->number % CHECK_INTERVAL || check_all(run);
@@ -149,7 +160,8 @@ bool differential_run(const struct differential *differential)
 		report(run);
 	} else {
 		record_print_counts(&run->record, differential->log);
-		ok = differential->operations < COMPLETE_FROM ||
+		/* With a part left out not all is drawn that there is. */
+		ok = differential->operations < COMPLETE_FROM || differential->caches ||
 		     record_complete(&run->record, differential->io, differential->log);
 	}
 	actors_stop(&run->actors);

@@ -19,6 +19,9 @@ struct differential {
 	uint64_t seed;
 	uint64_t operations;
 	bool users; /* the second half as other users, too */
+	/* The subject caches: what it does not see at once, native changes and what is
+	 * done through mappings, is left out. */
+	bool caches;
 	/*
 	 * A lie, to see that it is noticed: called from the middle of the run on, until
 	 * it has changed something on the subject alone and says so.
