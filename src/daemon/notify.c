@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
@@ -221,11 +220,10 @@ static void serve_pending(struct fuse_session *session)
 	free(buf.mem);
 }
 
-void notify_stop(struct notify *n, const char *mountpoint)
+void notify_stop(struct notify *n)
 {
 	int fd = fuse_session_fd(n->session);
 	uint64_t one = 1;
-	int tries = 0;
 
 	while (write(n->stop, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
@@ -237,10 +235,6 @@ void notify_stop(struct notify *n, const char *mountpoint)
 		if (pthread_timedjoin_np(n->thread, NULL, &until) == 0)
 			break;
 		serve_pending(n->session);
-		/* libfuse's loop may drop a request as it ends: somebody waits forever
-		 * then. */
-		if (++tries == 100)
-			umount2(mountpoint, MNT_FORCE);
 	}
 	n->stop = close_fd(n->stop);
 }

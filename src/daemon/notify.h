@@ -24,8 +24,5 @@ struct notify {
 double notify_name_timeout(struct fuse_session *session);
 int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
 		 bool keeps);
-/*
- * Ends the thread; requests that it waits for are served meanwhile. Where that does not
- * help the mount on @mountpoint is aborted, if we may.
- */
-void notify_stop(struct notify *n, const char *mountpoint);
+/* Ends the thread; requests that it waits for are served meanwhile. */
+void notify_stop(struct notify *n);

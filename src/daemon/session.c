@@ -227,7 +227,7 @@ static void session_done(struct session *s)
 	if (s->hears_signals)
 		signals_stop(&s->signals);
 	if (s->notifies)
-		notify_stop(&s->notify, s->options->mountpoint);
+		notify_stop(&s->notify);
 	waiter_stop_all();
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
