@@ -8,7 +8,7 @@
 #include "daemon/limits.h"
 
 #define OF_SESSION 32 /* its own, open throughout, with some to spare */
-#define OF_THREAD  6  /* what it keeps, and what one request has open at once */
+#define OF_THREAD  4  /* what one request has open at once, and some to spare */
 
 #define THREADS_MAX 64
 #define HANDLES_MAX 128

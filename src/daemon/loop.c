@@ -180,10 +180,7 @@ static void end(struct loop *l, int result)
  */
 static int receive(struct worker *w)
 {
-	int r;
-
-	w->buf.flags = 0;
-	r = fuse_session_receive_buf(w->loop->session, &w->buf);
+	int r = fuse_session_receive_buf(w->loop->session, &w->buf);
 	/* -ECONNABORTED: a request went with the file system; the next read says so. */
 	return r == -EINTR || r == -ECONNABORTED ? -EAGAIN : r;
 }

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 
-#include "daemon/data.h"
+#include "daemon/buffer.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
 #include "daemon/waiter.h"
@@ -96,7 +96,6 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 	struct ops_context *c = userdata;
 
 	conn->max_read = c->max_read;
-	conn->max_write = DATA_MAX;
 	passthrough_negotiate(conn, c->passthrough);
 }
 
@@ -247,17 +246,23 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 static void op_read(fuse_req_t req, fuse_ino_t node, size_t n, off_t offset,
 		    struct fuse_file_info *fi)
 {
+	char *buf = thread_buffer(n);
+	ssize_t r = buf ? fs_read(fs_of(req), fi->fh, buf, n, (uint64_t)offset) : -ENOMEM;
+
 	(void)node;
-	data_read(req, fs_of(req), fi->fh, n, (uint64_t)offset);
+	if (r < 0)
+		reply_status(req, (int)r);
+	else
+		fuse_reply_buf(req, buf, (size_t)r);
 }
 
-static void op_write_buf(fuse_req_t req, fuse_ino_t node, struct fuse_bufvec *data,
-			 off_t offset, struct fuse_file_info *fi)
+static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
+		     off_t offset, struct fuse_file_info *fi)
 {
 	bool append = fi->flags & O_APPEND;
 
 	(void)node;
-	reply_count(req, data_write(fs_of(req), fi->fh, data, (uint64_t)offset, append));
+	reply_count(req, fs_write(fs_of(req), fi->fh, buf, n, (uint64_t)offset, append));
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -411,7 +416,9 @@ static bool fill(void *context, const char *name, const struct fs_entry *entry,
 static void readdir_into(fuse_req_t req, size_t n, off_t position,
 			 struct fuse_file_info *fi, bool plus)
 {
-	struct listing l = { .req = req, .buf = data_buffer(n), .size = n, .plus = plus };
+	struct listing l = {
+		.req = req, .buf = thread_buffer(n), .size = n, .plus = plus
+	};
 	struct caller caller = caller_of(req);
 	int r = -ENOMEM;
 
@@ -480,7 +487,7 @@ static void reply_xattr(fuse_req_t req, ssize_t r, const char *buf, size_t size)
 static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
 	struct caller caller = caller_of(req);
-	char *buf = data_buffer(size);
+	char *buf = thread_buffer(size);
 	ssize_t r = -ENOMEM;
 
 	if (buf)
@@ -491,7 +498,7 @@ static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_
 static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	struct caller caller = caller_of(req);
-	char *buf = data_buffer(size);
+	char *buf = thread_buffer(size);
 	ssize_t r = buf ? fs_listxattr(fs_of(req), &caller, node, buf, size) : -ENOMEM;
 
 	reply_xattr(req, r, buf, size);
@@ -530,7 +537,7 @@ const struct fuse_lowlevel_ops ops = {
 	.open = op_open,
 	.create = op_create,
 	.read = op_read,
-	.write_buf = op_write_buf,
+	.write = op_write,
 	.flush = op_flush,
 	.release = op_release,
 	.fsync = op_fsync,

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Passthrough with libfuse 3.17 and later, which knows of it. */
-#include <unistd.h>
-
 #include "daemon/passthrough.h"
 
 int passthrough_attach(struct fuse_session *se)
@@ -18,13 +16,8 @@ static void want(struct fuse_conn_info *conn, uint64_t capability)
 
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 {
-	bool offered = conn->capable_ext & FUSE_CAP_PASSTHROUGH && geteuid() == 0;
-
 	if (wanted)
 		want(conn, (uint64_t)FUSE_CAP_PASSTHROUGH);
-	if (wanted && offered)
-		fuse_unset_feature_flag(conn, (uint64_t)FUSE_CAP_SPLICE_READ);
-	want(conn, (uint64_t)FUSE_CAP_SPLICE_WRITE);
 	want(conn, (uint64_t)FUSE_CAP_HANDLE_KILLPRIV_V2);
 	want(conn, (uint64_t)FUSE_CAP_PARALLEL_DIROPS);
 	/* The first version of that would leave the bits alone and tell nobody. */

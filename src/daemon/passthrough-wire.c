@@ -85,21 +85,6 @@ static ssize_t wire_read(int fd, void *buf, size_t n, void *userdata)
 	return r;
 }
 
-/* Without these libfuse would not use a pipe. */
-static ssize_t wire_splice_receive(int from, off_t *from_at, int to, off_t *to_at,
-				   size_t n, unsigned int flags, void *userdata)
-{
-	(void)userdata;
-	return splice(from, from_at, to, to_at, n, flags);
-}
-
-static ssize_t wire_splice_send(int from, off_t *from_at, int to, off_t *to_at, size_t n,
-				unsigned int flags, void *userdata)
-{
-	(void)userdata;
-	return splice(from, from_at, to, to_at, n, flags);
-}
-
 static void complete(struct wire_init_out *out)
 {
 	uint64_t flags = WIRE_PARALLEL_DIROPS | WIRE_HANDLE_KILLPRIV_V2;
@@ -140,8 +125,6 @@ int passthrough_attach(struct fuse_session *se)
 	static const struct fuse_custom_io io = {
 		.read = wire_read,
 		.writev = wire_writev,
-		.splice_receive = wire_splice_receive,
-		.splice_send = wire_splice_send,
 	};
 
 	return fuse_session_custom_io(se, &io, fuse_session_fd(se));
@@ -149,10 +132,8 @@ int passthrough_attach(struct fuse_session *se)
 
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 {
+	(void)conn;
 	init.wanted = wanted;
-	if (wanted && init.offered & WIRE_PASSTHROUGH && geteuid() == 0)
-		conn->want &= ~(unsigned int)FUSE_CAP_SPLICE_READ;
-	conn->want |= conn->capable & FUSE_CAP_SPLICE_WRITE;
 }
 
 static struct wire_open_out open_out(const struct fs_open_file *file)

@@ -18,9 +18,7 @@ int passthrough_attach(struct fuse_session *se);
 
 /*
  * In op init: asks the kernel to leave privilege bits to us, to look names up in
- * parallel, and for passthrough if it is @wanted; where there will be none, requests are
- * read through a pipe, which costs small ones a system call and spares large writes a
- * copy.
+ * parallel, and for passthrough if it is @wanted.
  */
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted);
 

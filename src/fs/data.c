@@ -22,13 +22,6 @@ ssize_t fs_write(struct fs *fs, uint64_t file, const void *buf, size_t n, uint64
 	return r < 0 ? r : native_write(f, buf, n, offset, append);
 }
 
-int fs_data(struct fs *fs, uint64_t file, struct native_file **ret)
-{
-	int r = file_hold(fs, file, ret);
-
-	return r < 0 ? r : native_data(*ret);
-}
-
 int fs_fallocate(struct fs *fs, uint64_t file, int mode, uint64_t offset, uint64_t length)
 {
 	_cleanup_native_ struct native_file *f = NULL;

@@ -141,12 +141,6 @@ void fs_release(struct fs *fs, uint64_t file);
 ssize_t fs_read(struct fs *fs, uint64_t file, void *buf, size_t n, uint64_t offset);
 ssize_t fs_write(struct fs *fs, uint64_t file, const void *buf, size_t n, uint64_t offset,
 		 bool append);
-/*
- * A descriptor at which the data of @file can be read and written as fs_read() and
- * fs_write() do, as far as the file was opened for it; borrowed from *ret, a reference
- * for the caller. -EOPNOTSUPP where the kind has rules of its own.
- */
-int fs_data(struct fs *fs, uint64_t file, struct native_file **ret);
 int fs_fallocate(struct fs *fs, uint64_t file, int mode, uint64_t offset,
 		 uint64_t length);
 int64_t fs_seek(struct fs *fs, uint64_t file, int64_t offset, int whence);

@@ -220,13 +220,6 @@ int native_backing(struct native_file *f)
 	return ops->backing ? ops->backing(f) : -EOPNOTSUPP;
 }
 
-int native_data(struct native_file *f)
-{
-	const struct kind_ops *ops = f->kind->ops;
-
-	return ops->data ? ops->data(f) : -EOPNOTSUPP;
-}
-
 ssize_t native_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
 {
 	return offset > INT64_MAX ? -EINVAL : f->kind->ops->read(f, buf, n, offset);

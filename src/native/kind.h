@@ -128,7 +128,6 @@ struct kind_ops {
 
 	/* By an open file only; what its flags allow was decided when it was opened. */
 	int (*backing)(struct native_file *f);
-	int (*data)(struct native_file *f);
 	ssize_t (*read)(struct native_file *f, void *buf, size_t n, uint64_t offset);
 	ssize_t (*write)(struct native_file *f, const void *buf, size_t n,
 			 uint64_t offset, bool append);
@@ -227,11 +226,6 @@ int native_removexattr(struct native_file *f, const struct caller *caller,
 
 /* The descriptor to register as backing file, borrowed, or -EOPNOTSUPP. */
 int native_backing(struct native_file *f);
-/*
- * A descriptor, borrowed, that reads and writes as native_read() and native_write() do,
- * or -EOPNOTSUPP where they do more.
- */
-int native_data(struct native_file *f);
 ssize_t native_read(struct native_file *f, void *buf, size_t n, uint64_t offset);
 ssize_t native_write(struct native_file *f, const void *buf, size_t n, uint64_t offset,
 		     bool append);

@@ -427,8 +427,7 @@ static int posix_removexattr(struct native_file *f, const struct caller *caller,
 	return r < 0 ? r : errno_or(removexattr(fd_path(fd_of(f)).text, name));
 }
 
-/* As backing file and for data: the file has no rules but the kernel's. */
-static int posix_descriptor(struct native_file *f)
+static int posix_backing(struct native_file *f)
 {
 	return fd_of(f);
 }
@@ -581,8 +580,7 @@ const struct kind_ops kind_posix = {
 	.listxattr = posix_listxattr,
 	.setxattr = posix_setxattr,
 	.removexattr = posix_removexattr,
-	.backing = posix_descriptor,
-	.data = posix_descriptor,
+	.backing = posix_backing,
 	.read = posix_read,
 	.write = posix_write,
 	.resize = posix_resize,

@@ -3,7 +3,7 @@
 /* What the daemon that mount_start() started takes of the machine. */
 #include <stdbool.h>
 
-/* Its descriptors, but the pipes of those threads that have moved data. */
+/* Its descriptors. */
 unsigned int daemon_fds(void);
 
 /* A number from its /proc/PID/status, such as of kB. */

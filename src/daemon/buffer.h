@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+#include <stddef.h>
+
+/*
+ * A buffer of the calling thread, its contents undefined, until it asks for another; NULL
+ * without memory. It goes with the thread.
+ */
+char *thread_buffer(size_t size);
