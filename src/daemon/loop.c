@@ -12,7 +12,8 @@
  * long as it lasts.
  *
  * The file flag O_NONBLOCK of the session's descriptor is the leader's: it is off only
- * while it sleeps. A helper that reads in just that moment sleeps as well, harmlessly.
+ * while it sleeps. A helper that reads in just that moment sleeps as well, until the next
+ * request or loop_stop().
  */
 #include <assert.h>
 #include <errno.h>
@@ -31,6 +32,9 @@
 /* How long a request may keep others waiting: twice this at the most. */
 #define MONITOR_NS 2000000
 
+/* Between two attempts to wake a thread that is to end. */
+#define JOIN_NS 1000000
+
 /* So many requests without a pause, and a helper is called. */
 #define STREAK 64
 
@@ -44,7 +48,8 @@ struct worker {
 	struct loop *loop;
 	pthread_t thread;
 	pthread_cond_t called;
-	enum role role; /* protected by loop->lock */
+	enum role role;        /* protected by loop->lock */
+	atomic_bool receiving; /* it may be woken: no native call is under way */
 	struct fuse_buf buf;
 	struct worker *next;      /* in loop->workers; protected by loop->lock */
 	struct worker *next_idle; /* in loop->idle; protected by loop->lock */
@@ -180,7 +185,13 @@ static void end(struct loop *l, int result)
  */
 static int receive(struct worker *w)
 {
-	int r = fuse_session_receive_buf(w->loop->session, &w->buf);
+	int r;
+
+	if (atomic_load(&w->loop->stopped))
+		return 0;
+	atomic_store(&w->receiving, true);
+	r = fuse_session_receive_buf(w->loop->session, &w->buf);
+	atomic_store(&w->receiving, false);
 	/* -ECONNABORTED: a request went with the file system; the next read says so. */
 	return r == -EINTR || r == -ECONNABORTED ? -EAGAIN : r;
 }
@@ -207,7 +218,7 @@ static int look(struct worker *w, uint64_t begin)
 			return -EAGAIN;
 		before = now;
 		r = receive(w);
-		if (r != -EAGAIN || atomic_load(&l->stopped))
+		if (r != -EAGAIN)
 			return r;
 	}
 }
@@ -220,7 +231,7 @@ static int sleep_for(struct worker *w)
 	atomic_store(&l->sleeping, true);
 	set_blocking(l, true);
 	do
-		r = atomic_load(&l->stopped) ? 0 : receive(w);
+		r = receive(w);
 	while (r == -EAGAIN);
 	set_blocking(l, false);
 	atomic_store(&l->sleeping, false);
@@ -363,7 +374,7 @@ static void rest(struct loop *l, unsigned long served)
 {
 	atomic_store(&l->watched, false);
 	/* Who begins to serve from here on sees that nobody watches. */
-	if (served == atomic_load(&l->served))
+	if (served == atomic_load(&l->served) && !atomic_load(&l->busy))
 		while (!l->ended && !atomic_load(&l->watched))
 			pthread_cond_wait(&l->watch, &l->lock);
 	atomic_store(&l->watched, true);
@@ -473,21 +484,27 @@ static int start(struct loop *l, pthread_t *ret_monitor)
 	return r;
 }
 
-/* Waits for all workers, whom nobody can find any more. */
+/* The loop has ended, so there will be no more workers. */
 static void join_workers(struct loop *l)
 {
-	struct worker *workers, *w;
+	struct worker *w;
 
+	for (w = l->workers; w; w = w->next) {
+		struct timespec until = clock_in(CLOCK_REALTIME, JOIN_NS);
+
+		/* A helper may be asleep. */
+		while (pthread_timedjoin_np(w->thread, NULL, &until) != 0) {
+			loop_stop(l);
+			until = clock_in(CLOCK_REALTIME, JOIN_NS);
+		}
+	}
 	pthread_mutex_lock(&l->lock);
-	workers = l->workers;
-	l->workers = NULL;
-	pthread_mutex_unlock(&l->lock);
-	while ((w = workers)) {
-		workers = w->next;
-		pthread_join(w->thread, NULL);
+	while ((w = l->workers)) {
+		l->workers = w->next;
 		pthread_cond_destroy(&w->called);
 		free(w);
 	}
+	pthread_mutex_unlock(&l->lock);
 }
 
 int loop_run(struct loop *l)
@@ -514,7 +531,7 @@ void loop_stop(struct loop *l)
 	atomic_store(&l->stopped, true);
 	pthread_mutex_lock(&l->lock);
 	for (struct worker *w = l->workers; w; w = w->next)
-		if (w->role != ROLE_IDLE)
+		if (atomic_load(&w->receiving))
 			pthread_kill(w->thread, wake_signal());
 	pthread_mutex_unlock(&l->lock);
 }

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "daemon/privileges.h"
@@ -44,11 +43,5 @@ int privileges_drop(void)
 
 void privileges_prepare(void)
 {
-	struct rlimit files;
-
 	umask(0);
-	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-		files.rlim_cur = files.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &files);
-	}
 }

@@ -9,6 +9,5 @@
  */
 int privileges_drop(void);
 
-/* As many open files as the process may have, and files made with the mode that is asked.
- */
+/* Files are made with the mode that is asked. */
 void privileges_prepare(void);

@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -26,10 +27,12 @@ static struct {
 	struct loop *loop;
 	pthread_t thread;
 	int result;
-	atomic_bool over; /* loop_run() has returned */
+	atomic_bool over;  /* loop_run() has returned */
+	atomic_uint stops; /* loop_stop() was called so often */
 	atomic_uint served;
-	sem_t begun; /* posted by each request that is held */
-	sem_t go;    /* and what it waits for */
+	atomic_uint interrupted; /* waits of requests that are held */
+	sem_t begun;             /* posted by each request that is held */
+	sem_t go;                /* and what it waits for */
 } server;
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -55,7 +58,7 @@ static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 	(void)fi;
 	sem_post(&server.begun);
 	while (sem_wait(&server.go) < 0)
-		;
+		atomic_fetch_add(&server.interrupted, 1);
 	fuse_reply_attr(req, &st, 0);
 }
 
@@ -83,6 +86,7 @@ static void start(unsigned int threads, unsigned int poll_us)
 
 	atomic_store(&server.served, 0);
 	atomic_store(&server.over, false);
+	atomic_store(&server.stops, 0);
 	must(sem_init(&server.begun, 0, 0));
 	must(sem_init(&server.go, 0, 0));
 	server.session = fuse_session_new(&args, &ops, sizeof(ops), NULL);
@@ -231,6 +235,7 @@ static void *stop(void *data)
 	(void)data;
 	while (!atomic_load(&server.over)) {
 		loop_stop(server.loop);
+		atomic_fetch_add(&server.stops, 1);
 		nanosleep(&moment, NULL);
 	}
 	return NULL;
@@ -253,7 +258,7 @@ static void test_stop_idle(void **state)
 	stop_and_finish(&stopper);
 }
 
-/* What is being served when the loop is to end gets its answer. */
+/* What is being served when the loop is to end gets its answer, and is not disturbed. */
 static void test_stop_answers(void **state)
 {
 	pthread_t stopper, threads[3];
@@ -262,9 +267,38 @@ static void test_stop_answers(void **state)
 	start(THREADS, 100);
 	start_held(threads, 3);
 	await_begun(3);
+	atomic_store(&server.interrupted, 0);
 	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
+	while (atomic_load(&server.stops) < 10)
+		sched_yield();
 	release_held(threads, 3);
 	stop_and_finish(&stopper);
+	assert_int_equal(atomic_load(&server.interrupted), 0);
+}
+
+static void *look_up_until_gone(void *data)
+{
+	while (access(MOUNT_DIR "/other", F_OK) < 0 && errno == ENOENT)
+		;
+	return data;
+}
+
+/* Callers that never pause do not keep the loop from ending. */
+static void test_stop_under_load(void **state)
+{
+	pthread_t stopper, threads[8];
+
+	(void)state;
+	start(THREADS, 100);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, look_up_until_gone, NULL), 0);
+	while (atomic_load(&server.served) < 1000)
+		sched_yield();
+	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
+	stop_and_finish(&stopper);
+	for (int i = 0; i < 8; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
 }
 
 /* How often the threads of this process that are younger than @oldest have gone to sleep.
@@ -348,6 +382,7 @@ static int run(void)
 		mount_test_unmounted(test_no_thread_left),
 		mount_test_unmounted(test_stop_idle),
 		mount_test_unmounted(test_stop_answers),
+		mount_test_unmounted(test_stop_under_load),
 		mount_test_unmounted(test_idle_is_asleep),
 	};
 
