@@ -41,11 +41,12 @@ static int forget_all_names(struct fuse_session *session)
 
 /*
  * When changes were lost all names must go, those too of which only the kernel knows.
- * Where it cannot do that (before Linux 6.16) they must go by themselves.
+ * Where it cannot do that (before Linux 6.16) they must go by themselves; and where it
+ * may take in an answer after it was told that the name changed.
  */
-double notify_name_timeout(struct fuse_session *session)
+double notify_name_timeout(struct fuse_session *session, bool waits)
 {
-	return forget_all_names(session) < 0 ? 1 : 1e9;
+	return forget_all_names(session) < 0 || !waits ? 1 : 1e9;
 }
 
 static void forget_name(void *context, const char *name)
@@ -84,7 +85,10 @@ static void tell_names(void *context)
 	forget_all_names(n->session);
 }
 
-/* To look for a name the kernel waits for the directory's lock, and that is all of it. */
+/*
+ * To look for a name the kernel waits for the directory's lock, and that is all of it:
+ * where kernel_waits_for_answers().
+ */
 static void settle(void *context)
 {
 	struct notify *n = context;

@@ -20,8 +20,11 @@ struct notify {
 	int stop; /* an eventfd */
 };
 
-/* The most seconds that the kernel may keep a name. Called before requests are served. */
-double notify_name_timeout(struct fuse_session *session);
+/*
+ * The most seconds that the kernel may keep a name; @waits: kernel_waits_for_answers().
+ * Called before requests are served.
+ */
+double notify_name_timeout(struct fuse_session *session, bool waits);
 int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
 		 bool keeps);
 /* Ends the thread; requests that it waits for are served meanwhile. */

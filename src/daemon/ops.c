@@ -52,12 +52,14 @@ static void reply_status(fuse_req_t req, int r)
 
 static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e)
 {
+	const struct ops_context *c = context_of(req);
+
 	return (struct fuse_entry_param){
 		.ino = e->node,
 		.generation = e->generation,
 		.attr = e->attr,
-		.attr_timeout = e->keep_attr ? FOREVER : 0,
-		.entry_timeout = e->keep_name ? context_of(req)->name_timeout : 0,
+		.attr_timeout = e->keep_attr && c->keeps_entry_attr ? FOREVER : 0,
+		.entry_timeout = e->keep_name ? c->name_timeout : 0,
 	};
 }
 

@@ -12,7 +12,10 @@ struct ops_context {
 	bool passthrough;      /* ask the kernel for it */
 	unsigned int max_read; /* bytes, as mounted; 0: no limit */
 	bool keeps;            /* the kernel keeps names and attributes, as src/fs says */
-	double name_timeout;   /* for how long, in seconds; set before requests come */
+	/* With @keeps, set before requests come: for how many seconds names, and whether
+	 * the attributes that come with them, too. */
+	double name_timeout;
+	bool keeps_entry_attr;
 };
 
 extern const struct fuse_lowlevel_ops ops;

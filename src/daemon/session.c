@@ -9,8 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 
 #include "daemon/background.h"
+#include "daemon/kernel.h"
 #include "daemon/limits.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
@@ -170,6 +172,19 @@ static int get_ready(struct session *s)
 	return r;
 }
 
+/*
+ * An answer that the kernel takes in after it was told of a change is there until it
+ * ends by itself. GETATTR's is not taken in then, so attributes can be asked for apart.
+ */
+static void settle_keeping(struct session *s)
+{
+	struct utsname kernel;
+	bool waits = uname(&kernel) == 0 && kernel_waits_for_answers(kernel.release);
+
+	s->context.name_timeout = notify_name_timeout(s->fuse, waits);
+	s->context.keeps_entry_attr = waits;
+}
+
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
@@ -185,7 +200,7 @@ static int start_serving(struct session *s)
 	}
 	r = loop_new(s->fuse, &loop, &s->loop);
 	if (s->context.keeps)
-		s->context.name_timeout = notify_name_timeout(s->fuse);
+		settle_keeping(s);
 	if (r == 0)
 		r = notify_start(&s->notify, s->fuse, s->context.fs, s->context.keeps);
 	s->notifies = r == 0;

@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "files.h"
@@ -28,11 +29,16 @@
 /* Changes of a round, at most: short ones end in the midst of what readers do. */
 #define BURST   64
 
-static unsigned long rounds(void)
+/* Where names are cached for a second only, a round may take that long. */
+#define SECONDS 120
+
+static bool goes_on(unsigned long round, time_t since)
 {
 	const char *text = getenv("SHMFS_TEST_CHECKS");
 
-	return text ? strtoul(text, NULL, 10) : 2000;
+	if (text)
+		return round < strtoul(text, NULL, 10);
+	return round < 2000 && time(NULL) - since < SECONDS;
 }
 
 static unsigned int pick(unsigned int *seed, unsigned int n)
@@ -293,6 +299,7 @@ static void test_converges(void **state)
 		must((struct game *)mmap(NULL, sizeof(*g), PROT_READ | PROT_WRITE,
 					 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
 	unsigned int seed = (unsigned int)getpid();
+	time_t since = time(NULL);
 	pid_t readers[READERS];
 	int status;
 
@@ -304,7 +311,7 @@ static void test_converges(void **state)
 		if (readers[i] == 0)
 			read_on(g, seed + i + 1);
 	}
-	for (unsigned long i = 0; i < rounds(); i++)
+	for (unsigned long i = 0; goes_on(i, since); i++)
 		play(g, i, &seed);
 	set(&g->over, true);
 	for (int i = 0; i < READERS; i++) {
