@@ -171,11 +171,12 @@ static void tell_all(struct fs *fs, const struct fs_listener *l)
 	uint32_t at = 0;
 	struct node *n;
 
+	/* The kernel may count a name as new when it takes in the answer, however old. */
+	l->settle(l->context);
 	l->names(l->context);
 	for (unsigned int i = 0; i < fs->batch->n; i++)
 		if (fs->batch->events[i].name[0])
 			l->name(l->context, fs->batch->events[i].name);
-	l->settle(l->context);
 	while ((n = next_node(fs, &at))) {
 		node_name(fs, n, name);
 		if (!name_leads_to(fs, name, &n->id))
@@ -202,11 +203,15 @@ int fs_tell_changes(struct fs *fs, const struct fs_listener *listener)
 {
 	struct batch *b = fs->batch;
 	int r = read_batch(fs, b);
+	bool closed;
 
 	if (b->n == 0 && !b->lost)
 		return r;
+	/* Before it begins: what is found after that is kept without being told of this.
+	 */
+	closed = was_closed(fs, b);
 	begin(fs);
-	if (was_closed(fs, b) || b->lost)
+	if (closed || b->lost)
 		tell_all(fs, listener);
 	else
 		tell_batch(fs, listener, b);

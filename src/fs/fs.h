@@ -206,8 +206,9 @@ int fs_watch(struct fs *fs);
  * tell, or a negative errno when the watch fails.
  *
  * The order matters. @settle returns when all answers about names that were given before
- * have arrived, as telling a name does too. A node is told after that: answers which were
- * on their way make nodes, too. @names stands for every name, known to us or not.
+ * have arrived, as telling a name does too. Nodes and @names are told after that: answers
+ * which were on their way make them, too. @names stands for every name, known to us or
+ * not.
  */
 struct fs_listener {
 	void (*name)(void *context, const char *name); /* leads elsewhere, or nowhere */

@@ -225,7 +225,7 @@ static void test_overflow(void **state)
 	event(t, "x", KIND_GONE);
 	event(t, "", 0);
 	event(t, "y", KIND_COME);
-	expect_told(t, "* x! y! - #a #a b! #b #b #c #c #/");
+	expect_told(t, "- * x! y! #a #a b! #b #b #c #c #/");
 	assert_true(keeps(t, t->nodes[0]));
 	expect_told(t, "");
 }
@@ -357,7 +357,7 @@ static void test_closed_directory(void **state)
 	make(t, "a");
 	root->info.stat.st_mode = S_IFDIR | 0770;
 	event(t, "", KIND_CHANGED);
-	expect_told(t, "* - #a #a #/");
+	expect_told(t, "- * #a #a #/");
 	e = lookup(t->room, "a");
 	assert_false(e.keep_name || e.keep_attr);
 	assert_int_equal(fs_lookup(t->room->fs, &somebody, "z", &e), -ENOENT);
@@ -369,8 +369,37 @@ static void test_closed_directory(void **state)
 	/* A list may name somebody who may not. */
 	strcpy(root->xattr, "system.posix_acl_access");
 	event(t, "", KIND_CHANGED);
-	expect_told(t, "* - #a #a #/");
+	expect_told(t, "- * #a #a #/");
 	assert_false(lookup(t->room, "a").keep_name);
+}
+
+static struct told *spied;
+static uint64_t changes_when_asked;
+
+static ssize_t spy_on_getxattr(struct native_file *n, const struct caller *c,
+			       const char *name, void *value, size_t size)
+{
+	changes_when_asked = atomic_load(&spied->room->fs->changes);
+	return fake_getxattr(n, c, name, value, size);
+}
+
+/* What is found once a batch has begun may be kept: it must be known by then who may. */
+static void test_closed_before_it_begins(void **state)
+{
+	struct told *t = told_in(state);
+	struct kind *kind = &t->room->fake.kind;
+	struct kind_ops ops = *kind->ops;
+	const struct kind_ops *before = kind->ops;
+
+	spied = t;
+	changes_when_asked = UINT64_MAX;
+	ops.getxattr = spy_on_getxattr;
+	event(t, "", KIND_CHANGED);
+	kind->ops = &ops;
+	expect_told(t, "- #/");
+	kind->ops = before;
+	assert_int_equal(changes_when_asked, 0);
+	assert_int_equal(atomic_load(&t->room->fs->changes), 1);
 }
 
 static void test_strict_keeps_nothing(void **state)
@@ -432,6 +461,7 @@ int main(void)
 		keeping_test(test_answers_from_before),
 		keeping_test(test_rename_from_before),
 		keeping_test(test_closed_directory),
+		keeping_test(test_closed_before_it_begins),
 		keeping_test(test_many_nodes),
 		room_test(test_strict_keeps_nothing),
 	};
