@@ -113,13 +113,17 @@ static int tell_changes(struct notify *n)
 	return fs_tell_changes(n->fs, &listener);
 }
 
-/* Without the watch what is kept would be kept forever: rather end, as by a signal. */
+/*
+ * Without the watch what is kept would be kept forever: rather end, as by a signal, but
+ * not as if that had been asked for.
+ */
 static int see_changes(struct notify *n)
 {
 	int r = tell_changes(n);
 
 	if (r < 0) {
 		log_error("%s: the watch on the objects has failed", strerror(-r));
+		n->error = r;
 		kill(getpid(), SIGTERM);
 	}
 	return r;
@@ -224,7 +228,7 @@ static void serve_pending(struct fuse_session *session)
 	free(buf.mem);
 }
 
-void notify_stop(struct notify *n)
+int notify_stop(struct notify *n)
 {
 	int fd = fuse_session_fd(n->session);
 	uint64_t one = 1;
@@ -241,4 +245,5 @@ void notify_stop(struct notify *n)
 		serve_pending(n->session);
 	}
 	n->stop = close_fd(n->stop);
+	return n->error;
 }

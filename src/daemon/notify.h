@@ -17,7 +17,8 @@ struct notify {
 	struct fs *fs;                /* borrowed */
 	bool keeps;                   /* as of fs_config */
 	pthread_t thread;
-	int stop; /* an eventfd */
+	int stop;  /* an eventfd */
+	int error; /* of the watch: for the thread, until it has ended */
 };
 
 /*
@@ -27,5 +28,8 @@ struct notify {
 double notify_name_timeout(struct fuse_session *session, bool waits);
 int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
 		 bool keeps);
-/* Ends the thread; requests that it waits for are served meanwhile. */
-void notify_stop(struct notify *n);
+/*
+ * Ends the thread; requests that it waits for are served meanwhile. Returns the error
+ * that the thread has ended the session for, or 0.
+ */
+int notify_stop(struct notify *n);

@@ -237,12 +237,15 @@ static int serve(struct session *s)
 	return r;
 }
 
-static void session_done(struct session *s)
+/* Returns the error of the watch, if it is that which has ended the session. */
+static int session_done(struct session *s)
 {
+	int r = 0;
+
 	if (s->hears_signals)
 		signals_stop(&s->signals);
 	if (s->notifies)
-		notify_stop(&s->notify);
+		r = notify_stop(&s->notify);
 	waiter_stop_all();
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
@@ -252,6 +255,7 @@ static void session_done(struct session *s)
 	loop_free(s->loop);
 	if (s->fuse)
 		fuse_session_destroy(s->fuse);
+	return r;
 }
 
 int session_run(struct options *o, int ready)
@@ -266,7 +270,7 @@ int session_run(struct options *o, int ready)
 		.backing = { .open = passthrough_open, .close = passthrough_close },
 		.limits = limits_init(),
 	};
-	int r;
+	int r, ended;
 
 	r = get_ready(&s);
 	if (r == 0)
@@ -275,6 +279,6 @@ int session_run(struct options *o, int ready)
 		r = announce(&s, ready);
 	if (r == 0)
 		r = serve(&s);
-	session_done(&s);
-	return r;
+	ended = session_done(&s);
+	return r < 0 ? r : ended;
 }
