@@ -147,12 +147,18 @@ static int add(struct fs *fs, const struct object_id *id, const char *name,
 	return 0;
 }
 
-/* Called with the lock held. Most often the name is the one that the node has already. */
-static int set_name(struct fs *fs, struct node *n, const char *name)
+/*
+ * Called with the lock held. Most often the name is the one that the node has already.
+ * What was seen before the last batch of changes began does not replace what is sure: by
+ * that we are told of the object.
+ */
+static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t since)
 {
 	char *copy;
 
 	if (strcmp(n->name, name) == 0)
+		return 0;
+	if (n->sure && since != atomic_load(&fs->changes))
 		return 0;
 	copy = strdup(name);
 	if (!copy)
@@ -192,7 +198,7 @@ int node_learn(struct fs *fs, const struct object_id *id, const char *name,
 
 	pthread_mutex_lock(&fs->lock);
 	n = find(fs, id);
-	r = n ? set_name(fs, n, name) : add(fs, id, name, &n);
+	r = n ? set_name(fs, n, name, since) : add(fs, id, name, &n);
 	if (r == 0)
 		r = make_sure(fs, n, since);
 	if (r == 0) {
@@ -214,7 +220,7 @@ void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
 	n = find(fs, id);
 	/* Without memory the node keeps a name that no longer verifies, and is looked up.
 	 */
-	if (n && set_name(fs, n, name) == 0)
+	if (n && set_name(fs, n, name, since) == 0)
 		make_sure(fs, n, since);
 	pthread_mutex_unlock(&fs->lock);
 }

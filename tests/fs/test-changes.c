@@ -334,6 +334,34 @@ static void test_answers_from_before(void **state)
 	assert_true(keeps(t, e.node));
 }
 
+static void move_meanwhile(void *context)
+{
+	struct told *t = context;
+
+	fake_move(&t->room->fake, "a", "b");
+	event(t, "a", KIND_GONE);
+	event(t, "b", KIND_COME);
+	assert_int_equal(tell(t), 0);
+	assert_true(lookup(t->room, "b").keep_attr);
+}
+
+/* Nor does it hide the name by which a later change is told. */
+static void test_name_from_before(void **state)
+{
+	struct told *t = told_in(state);
+	struct fake *fake = &t->room->fake;
+	uint64_t node = make(t, "a");
+
+	expire(t->room);
+	fake->context = t;
+	fake->meanwhile = move_meanwhile;
+	assert_int_equal(lookup(t->room, "a").node, node);
+	assert_true(keeps(t, node));
+	fake_take(fake, "b");
+	event(t, "b", KIND_GONE);
+	expect_told(t, "b! #a #/");
+}
+
 /* The same for a name that comes by a rename of our own. */
 static void test_rename_from_before(void **state)
 {
@@ -459,6 +487,7 @@ int main(void)
 		keeping_test(test_attributes_are_kept_by_name),
 		keeping_test(test_own_rename),
 		keeping_test(test_answers_from_before),
+		keeping_test(test_name_from_before),
 		keeping_test(test_rename_from_before),
 		keeping_test(test_closed_directory),
 		keeping_test(test_closed_before_it_begins),
