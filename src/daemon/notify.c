@@ -46,7 +46,7 @@ static int forget_all_names(struct fuse_session *session)
  */
 double notify_name_timeout(struct fuse_session *session, bool waits)
 {
-	return forget_all_names(session) < 0 || !waits ? 1 : 1e9;
+	return forget_all_names(session) < 0 || !waits ? 1 : NOTIFY_KEEP;
 }
 
 static void forget_name(void *context, const char *name)
@@ -114,7 +114,7 @@ static int tell_changes(struct notify *n)
 }
 
 /*
- * Without the watch what is kept would be kept forever: rather end, as by a signal, but
+ * Without the watch what is kept would be kept for long: rather end, as by a signal, but
  * not as if that had been asked for.
  */
 static int see_changes(struct notify *n)

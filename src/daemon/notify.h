@@ -12,6 +12,12 @@
 
 #include "fs/fs.h"
 
+/*
+ * For how many seconds the kernel keeps what it is told the end of. Long enough to cost
+ * nothing, and an end to what should slip through, of whatever fault.
+ */
+#define NOTIFY_KEEP 10.0
+
 struct notify {
 	struct fuse_session *session; /* borrowed */
 	struct fs *fs;                /* borrowed */

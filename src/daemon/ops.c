@@ -9,6 +9,7 @@
 #include <sys/file.h>
 
 #include "daemon/buffer.h"
+#include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
 #include "daemon/waiter.h"
@@ -47,9 +48,6 @@ static void reply_status(fuse_req_t req, int r)
 	fuse_reply_err(req, r < 0 ? -r : 0);
 }
 
-/* As good as without limit. What is not kept has a timeout of zero. */
-#define FOREVER 1e9
-
 static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e)
 {
 	const struct ops_context *c = context_of(req);
@@ -58,7 +56,7 @@ static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e
 		.ino = e->node,
 		.generation = e->generation,
 		.attr = e->attr,
-		.attr_timeout = e->keep_attr && c->keeps_entry_attr ? FOREVER : 0,
+		.attr_timeout = e->keep_attr && c->keeps_entry_attr ? NOTIFY_KEEP : 0,
 		.entry_timeout = e->keep_name ? c->name_timeout : 0,
 	};
 }
@@ -82,7 +80,7 @@ static void reply_attr(fuse_req_t req, int r, const struct stat *st, bool keep)
 	if (r < 0)
 		reply_status(req, r);
 	else
-		fuse_reply_attr(req, st, keep ? FOREVER : 0);
+		fuse_reply_attr(req, st, keep ? NOTIFY_KEEP : 0);
 }
 
 static void reply_count(fuse_req_t req, ssize_t r)
