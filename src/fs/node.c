@@ -124,13 +124,14 @@ static struct node *node_new(const struct fs *fs, const struct object_id *id,
 
 /* Called with the lock held. */
 static int add(struct fs *fs, const struct object_id *id, const char *name,
-	       struct node **ret)
+	       uint64_t since, struct node **ret)
 {
 	struct node *n = node_new(fs, id, name);
 	int r;
 
 	if (!n)
 		return -ENOMEM;
+	n->seen = (uint32_t)since;
 	r = table_add(&fs->nodes_by_id, &n->by_id, hash_id(id));
 	if (r == 0) {
 		r = slots_add(&fs->nodes, n, &n->number);
@@ -156,8 +157,11 @@ static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t si
 {
 	char *copy;
 
-	if (strcmp(n->name, name) == 0)
+	if (strcmp(n->name, name) == 0) {
+		if ((int32_t)((uint32_t)since - n->seen) > 0)
+			n->seen = (uint32_t)since;
 		return 0;
+	}
 	if (n->sure && since != atomic_load(&fs->changes))
 		return 0;
 	copy = strdup(name);
@@ -168,6 +172,7 @@ static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t si
 		free(n->name);
 	n->name = copy;
 	n->sure = false;
+	n->seen = (uint32_t)since;
 	return 0;
 }
 
@@ -198,7 +203,7 @@ int node_learn(struct fs *fs, const struct object_id *id, const char *name,
 
 	pthread_mutex_lock(&fs->lock);
 	n = find(fs, id);
-	r = n ? set_name(fs, n, name, since) : add(fs, id, name, &n);
+	r = n ? set_name(fs, n, name, since) : add(fs, id, name, since, &n);
 	if (r == 0)
 		r = make_sure(fs, n, since);
 	if (r == 0) {
@@ -225,7 +230,21 @@ void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
 	pthread_mutex_unlock(&fs->lock);
 }
 
-/* Called with the lock held. The first that is listed as @name and is not object @id. */
+/*
+ * Called with the lock held. Whether @n was seen under its name since the batch of
+ * changes began that is being told. Then the answer about it may be on its way to the
+ * kernel, too late to be told anything of; but whatever took the name away came after
+ * that, and will be told with a later batch.
+ */
+static bool is_newer(const struct fs *fs, const struct node *n)
+{
+	return n->seen == (uint32_t)atomic_load(&fs->changes);
+}
+
+/*
+ * Called with the lock held. The first that is listed as @name, is not object @id, and
+ * was not seen since the batch began.
+ */
 static struct node *find_named(struct fs *fs, const char *name,
 			       const struct object_id *id)
 {
@@ -234,7 +253,7 @@ static struct node *find_named(struct fs *fs, const char *name,
 	for (; l; l = table_next(l)) {
 		struct node *n = node_named(l);
 
-		if (strcmp(n->name, name) == 0 &&
+		if (strcmp(n->name, name) == 0 && !is_newer(fs, n) &&
 		    !(id && memcmp(&n->id, id, sizeof(*id)) == 0))
 			return n;
 	}

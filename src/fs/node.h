@@ -28,7 +28,8 @@ struct node {
 	/* With fs->keeps: what happens to the object, we will be told by @name. Protected
 	 * by fs->lock. */
 	bool sure;
-	bool listed; /* in fs->by_name; protected by fs->lock */
+	bool listed;   /* in fs->by_name; protected by fs->lock */
+	uint32_t seen; /* under the name, the low bits of fs->changes then; likewise */
 	char first_name[];
 };
 

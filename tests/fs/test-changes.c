@@ -97,6 +97,44 @@ static bool keeps(struct told *t, uint64_t node)
 	return fs_keeps(t->room->fs, node, &st);
 }
 
+/*
+ * While a batch is told, after it has settled: an object comes by the name that the batch
+ * is about, is looked up, and goes again.
+ */
+static void come_and_go(void *context, const char *name)
+{
+	struct told *t = context;
+
+	tell_name(t, name);
+	if (t->nodes['b' - 'a'])
+		return;
+	fake_add(&t->room->fake, "a");
+	t->nodes['b' - 'a'] = lookup(t->room, "a").node;
+	fake_take(&t->room->fake, "a");
+}
+
+/* The kernel may not know it yet when the batch is told; so the next one tells it. */
+static void test_comes_and_goes_meanwhile(void **state)
+{
+	struct told *t = told_in(state);
+	const struct fs_listener listener = {
+		.name = come_and_go,
+		.node = tell_node,
+		.names = tell_names,
+		.settle = settle,
+		.context = t,
+	};
+
+	make(t, "a");
+	fake_take(&t->room->fake, "a");
+	event(t, "a", KIND_GONE);
+	assert_int_equal(fs_tell_changes(t->room->fs, &listener), 0);
+	assert_string_equal(t->text, "a! #a #/");
+	event(t, "a", KIND_COME | KIND_CHANGED);
+	event(t, "a", KIND_GONE);
+	expect_told(t, "a! #b #/");
+}
+
 static void test_nothing_is_told(void **state)
 {
 	struct told *t = told_in(state);
@@ -458,6 +496,9 @@ static void test_many_nodes(void **state)
 		id.inode = i + 1;
 		assert_int_equal(node_learn(fs, &id, name, 0, &nodes[i]), 0);
 	}
+	/* Nothing loses a name but in a batch of changes that began later. */
+	assert_int_equal(node_unname(fs, "n0", NULL), 0);
+	atomic_fetch_add(&fs->changes, 1);
 	for (unsigned int i = 0; i < 1000; i += 2) {
 		snprintf(name, sizeof(name), "n%u", i);
 		assert_int_equal(node_unname(fs, name, NULL), nodes[i]);
@@ -473,6 +514,7 @@ static void test_many_nodes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		keeping_test(test_comes_and_goes_meanwhile),
 		keeping_test(test_nothing_is_told),
 		keeping_test(test_attributes),
 		keeping_test(test_names),
