@@ -228,7 +228,7 @@ static void test_no_thread_left(void **state)
 	unmount_and_finish();
 }
 
-static void *stop(void *data)
+static void *stop_loop(void *data)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
 
@@ -254,7 +254,7 @@ static void test_stop_idle(void **state)
 	(void)state;
 	start(THREADS, 1000);
 	look_up("other");
-	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_loop, NULL), 0);
 	stop_and_finish(&stopper);
 }
 
@@ -268,7 +268,7 @@ static void test_stop_answers(void **state)
 	start_held(threads, 3);
 	await_begun(3);
 	atomic_store(&server.interrupted, 0);
-	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_loop, NULL), 0);
 	while (atomic_load(&server.stops) < 10)
 		sched_yield();
 	release_held(threads, 3);
@@ -295,7 +295,7 @@ static void test_stop_under_load(void **state)
 			pthread_create(&threads[i], NULL, look_up_until_gone, NULL), 0);
 	while (atomic_load(&server.served) < 1000)
 		sched_yield();
-	assert_int_equal(pthread_create(&stopper, NULL, stop, NULL), 0);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_loop, NULL), 0);
 	stop_and_finish(&stopper);
 	for (int i = 0; i < 8; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
