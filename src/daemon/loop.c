@@ -81,13 +81,6 @@ struct loop {
 	struct worker *workers, *idle; /* protected by lock */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t = clock_in(CLOCK_MONOTONIC, 0);
-
-	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
-}
-
 static int wake_signal(void)
 {
 	return SIGRTMIN + 1;
@@ -213,7 +206,7 @@ static int look(struct worker *w, uint64_t begin)
 	int r;
 
 	for (;;) {
-		now = now_ns();
+		now = clock_ns();
 		if (now >= end || !polling_goes_on(&l->polling, before, now))
 			return -EAGAIN;
 		before = now;
@@ -250,11 +243,11 @@ static int await_request(struct worker *w)
 		return r;
 	}
 	l->streak = 0;
-	begin = now_ns();
+	begin = clock_ns();
 	r = look(w, begin);
 	if (r == -EAGAIN)
 		r = sleep_for(w);
-	polling_came(&l->polling, now_ns() - begin);
+	polling_came(&l->polling, clock_ns() - begin);
 	return r;
 }
 

@@ -138,19 +138,11 @@ static int see_changes(struct notify *n)
 #define REST_MIN_NS (50 * 1000)
 #define REST_MAX_NS (2 * 1000 * 1000)
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 /* Waits until the time @until, or until we are to stop. */
 static void rest(const struct notify *n, uint64_t until)
 {
 	struct pollfd stop = { .fd = n->stop, .events = POLLIN };
-	uint64_t now = now_ns();
+	uint64_t now = clock_ns();
 	struct timespec timeout = { .tv_nsec = (long)(until - now) };
 
 	if (now < until)
@@ -164,10 +156,10 @@ static int work(struct notify *n, uint64_t *rest_until)
 	int r;
 
 	rest(n, *rest_until);
-	begin = now_ns();
+	begin = clock_ns();
 	r = see_changes(n);
-	needed = (now_ns() - begin) * REST + REST_MIN_NS;
-	*rest_until = now_ns() + (needed < REST_MAX_NS ? needed : REST_MAX_NS);
+	needed = (clock_ns() - begin) * REST + REST_MIN_NS;
+	*rest_until = clock_ns() + (needed < REST_MAX_NS ? needed : REST_MAX_NS);
 	return r;
 }
 

@@ -165,7 +165,7 @@ static bool is_empty(const char *name, const char *value, const char *meaning)
 	return true;
 }
 
-/* The number that option @name has, no more than @max; 0 where it is not given. */
+/* The number that option @name has, no more than @max; *@ret stays where it has none. */
 static int check_number(const char *name, const char *text, unsigned long long max,
 			const char *meaning, unsigned int *ret)
 {

@@ -10,14 +10,12 @@
 #include <unistd.h>
 
 #include "fs/recent.h"
+#include "util/clock.h"
 #include "util/hash.h"
 
 static uint64_t now_ms(void)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return clock_ns() / 1000000;
 }
 
 int recent_init(struct recent *r)
