@@ -33,7 +33,7 @@ static struct fuse_file_info info_of(const struct fs_open_file *file)
 
 	if (file->io == FS_IO_PASSTHROUGH) {
 		fi.backing_id = file->backing_id;
-		fi.direct_io = file->append;
+		fi.direct_io = file->direct;
 	} else {
 		fi.direct_io = 1;
 		fi.parallel_direct_writes = 1;

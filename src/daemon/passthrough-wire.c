@@ -142,7 +142,7 @@ static struct wire_open_out open_out(const struct fs_open_file *file)
 
 	if (file->io == FS_IO_PASSTHROUGH) {
 		out.open_flags = WIRE_OPEN_PASSTHROUGH;
-		if (file->append)
+		if (file->direct)
 			out.open_flags |= WIRE_OPEN_DIRECT_IO;
 		out.backing_id = file->backing_id;
 	} else {

@@ -101,15 +101,22 @@ static int publish(struct fs *fs, struct node *n, struct native_file **native,
 	return r;
 }
 
+/*
+ * Whether reads and writes must come to us whatever the kernel maps by itself. It opens
+ * the backing file with these flags for good, but O_APPEND can be taken back by fcntl(2),
+ * so each write has to tell; and it does not know where a bounded object ends.
+ */
+static bool is_ours(const struct fs *fs, int flags)
+{
+	return flags & O_APPEND ||
+	       (fs->kind->ops->bounded && (flags & O_ACCMODE) != O_RDONLY);
+}
+
 int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
 	     struct fs_open_file *ret)
 {
-	/*
-	 * The kernel opens the backing file with these flags for good, but O_APPEND can
-	 * be taken back by fcntl(2), so each write has to tell.
-	 */
 	struct fs_open_file new = {
-		.append = flags & O_APPEND,
+		.direct = is_ours(fs, flags),
 		.flush = atomic_load(&fs->record_locks),
 	};
 	struct opened *o;

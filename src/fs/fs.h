@@ -65,7 +65,7 @@ struct fs_open_file {
 	uint64_t number;
 	enum fs_io io;
 	int backing_id; /* with FS_IO_PASSTHROUGH */
-	bool append;    /* likewise: reads and writes are to come to us all the same */
+	bool direct;    /* likewise: reads and writes are to come to us all the same */
 	bool flush;     /* closing must be told by fs_flush() */
 };
 

@@ -30,11 +30,13 @@ static ssize_t give(const char *text, void *value, size_t size)
 	return (ssize_t)n;
 }
 
-static ssize_t get_own(struct fs *fs, uint64_t node, const char *name, void *value,
-		       size_t size)
+static ssize_t get_own(struct fs *fs, struct native_file *f, uint64_t node,
+		       const char *name, void *value, size_t size)
 {
-	if (node == FS_ROOT || strcmp(name, OWN_IO) != 0)
+	if (node == FS_ROOT)
 		return -ENODATA;
+	if (strcmp(name, OWN_IO) != 0)
+		return native_tell(f, name + strlen(OWN_PREFIX), value, size);
 	return give(file_io(fs, node) == FS_IO_PASSTHROUGH ? "passthrough" : "direct",
 		    value, size);
 }
@@ -48,7 +50,7 @@ ssize_t fs_getxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 	if (r < 0)
 		return r;
 	if (is_own(name))
-		return get_own(fs, node, name, value, size);
+		return get_own(fs, f, node, name, value, size);
 	return native_getxattr(f, caller, name, value, size);
 }
 

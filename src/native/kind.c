@@ -21,6 +21,14 @@ const struct kind_ops *kind_find(const char *name)
 	return NULL;
 }
 
+bool kind_has(const struct kind_ops *ops, const struct kind_ops *kind)
+{
+	for (size_t i = 0; ops->members && ops->members[i]; i++)
+		if (ops->members[i] == kind)
+			return true;
+	return ops == kind;
+}
+
 /* A file's name in a directory, as it stands: the leading slashes of shm_open are not for
  * here. */
 static int check_name(const char *name)
@@ -138,7 +146,10 @@ int kind_rename(struct kind *k, const struct caller *caller, const char *from,
 
 	if (r == 0)
 		r = check_name(to);
-	return r < 0 ? r : k->ops->rename(k, caller, from, to, flags);
+	if (r < 0)
+		return r;
+	/* As rename(2) says it of a file system that cannot. */
+	return k->ops->rename ? k->ops->rename(k, caller, from, to, flags) : -EPERM;
 }
 
 int native_open(struct native_file *f, const struct caller *caller, int flags,
@@ -177,7 +188,9 @@ int native_chown(struct native_file *f, const struct caller *caller, uid_t uid, 
 int native_utimens(struct native_file *f, const struct caller *caller,
 		   const struct timespec times[2])
 {
-	return f->kind->ops->utimens(f, caller, times);
+	const struct kind_ops *ops = f->kind->ops;
+
+	return ops->utimens ? ops->utimens(f, caller, times) : -EPERM;
 }
 
 ssize_t native_getxattr(struct native_file *f, const struct caller *caller,
@@ -211,6 +224,13 @@ int native_removexattr(struct native_file *f, const struct caller *caller,
 	const struct kind_ops *ops = f->kind->ops;
 
 	return ops->removexattr ? ops->removexattr(f, caller, name) : -EOPNOTSUPP;
+}
+
+ssize_t native_tell(struct native_file *f, const char *name, void *value, size_t size)
+{
+	const struct kind_ops *ops = f->kind->ops;
+
+	return ops->tell ? ops->tell(f, name, value, size) : -ENODATA;
 }
 
 int native_backing(struct native_file *f)

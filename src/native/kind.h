@@ -79,6 +79,11 @@ struct kind {
 
 struct kind_ops {
 	const char *name; /* as in -o kind= */
+	/* The kinds that this one presents as a directory each, up to NULL; or NULL. */
+	const struct kind_ops *const *members;
+	/* An object has the size that it was made with, and writes are held against that:
+	 * the kernel, which would make it larger, must not be let do them by itself. */
+	bool bounded;
 
 	int (*new)(const struct kind_config *config, struct kind **ret);
 	void (*free)(struct kind *k);
@@ -126,6 +131,10 @@ struct kind_ops {
 	int (*removexattr)(struct native_file *f, const struct caller *caller,
 			   const char *name);
 
+	/* What the kind tells about the object, as text: -ENODATA if not that. */
+	ssize_t (*tell)(struct native_file *f, const char *name, void *value,
+			size_t size);
+
 	/* By an open file only; what its flags allow was decided when it was opened. */
 	int (*backing)(struct native_file *f);
 	ssize_t (*read)(struct native_file *f, void *buf, size_t n, uint64_t offset);
@@ -145,9 +154,13 @@ struct kind_ops {
 };
 
 extern const struct kind_ops kind_posix;
+extern const struct kind_ops kind_sysv;
+extern const struct kind_ops kind_all;
 
 /* The table of kind @name, or NULL. */
 const struct kind_ops *kind_find(const char *name);
+/* Whether @ops is @kind or presents it among others. */
+bool kind_has(const struct kind_ops *ops, const struct kind_ops *kind);
 
 int kind_new(const struct kind_ops *ops, const struct kind_config *config,
 	     struct kind **ret);
@@ -181,10 +194,10 @@ int kind_list_next(struct kind *k, struct native_list *l, int64_t position,
 void kind_list_close(struct kind *k, struct native_list *l);
 
 /*
- * A descriptor, the kind's own, that is readable when somebody has taken names away, or
- * with kind_config.changes done anything that events tell of; or -EOPNOTSUPP.
- * kind_event() then gives one event a call: 1, or 0 when there is no more for now, or
- * -EOVERFLOW when some were lost. For one thread.
+ * A descriptor, the kind's own, that is readable when somebody has, or may have, taken
+ * names away, or with kind_config.changes done anything that events tell of; or
+ * -EOPNOTSUPP. kind_event() then gives one event a call: 1, or 0 when there is no more
+ * for now, or -EOVERFLOW when some were lost. For one thread.
  */
 int kind_watch(struct kind *k);
 int kind_event(struct kind *k, struct kind_event *ret);
@@ -223,6 +236,12 @@ int native_setxattr(struct native_file *f, const struct caller *caller, const ch
 		    const void *value, size_t size, int flags);
 int native_removexattr(struct native_file *f, const struct caller *caller,
 		       const char *name);
+
+/*
+ * What is told about the object as attribute @name, without its prefix "user.shmfs.": its
+ * length, and with a @size that is not 0 the text itself, which has no end mark.
+ */
+ssize_t native_tell(struct native_file *f, const char *name, void *value, size_t size);
 
 /* The descriptor to register as backing file, borrowed, or -EOPNOTSUPP. */
 int native_backing(struct native_file *f);

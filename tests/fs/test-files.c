@@ -197,11 +197,11 @@ static void test_appending(void **state)
 	struct fs_open_file file;
 
 	assert_int_equal(fs_open(room->fs, &somebody, node, O_RDWR | O_APPEND, &file), 0);
-	assert_true(file.append);
+	assert_true(file.direct);
 	assert_int_equal(file.io, FS_IO_PASSTHROUGH);
 	fs_release(room->fs, file.number);
 	file = open_node(room, node);
-	assert_false(file.append);
+	assert_false(file.direct);
 	fs_release(room->fs, file.number);
 }
 
