@@ -36,6 +36,7 @@ int sysv_table_read(struct sysv_table **ret);
 /*
  * What /proc/sysvipc/shm says, as text of @size bytes without an end mark: -EINVAL where
  * that is not what the kernel writes. Columns may be in any order, and more than these.
+ * Of rows with the same shmid, which is one segment told of twice, the last is taken.
  */
 int sysv_table_parse(const char *text, size_t size, struct sysv_table **ret);
 /* Takes NULL, returns NULL. */
