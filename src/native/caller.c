@@ -51,26 +51,52 @@ static int set_uid(uid_t uid)
 	return syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
 }
 
-static int enter_groups(const struct caller *caller)
+/* The groups of @caller: in @usual where they fit, or in *@ret_many, to be freed. */
+static int read_groups(const struct caller *caller, gid_t usual[GROUPS_USUAL],
+		       gid_t **ret_many)
 {
-	_cleanup_free_ gid_t *many = NULL;
-	gid_t usual[GROUPS_USUAL];
-	gid_t *groups = usual;
 	int n, space;
 
 	n = caller->groups ? caller->groups(caller->context, GROUPS_USUAL, usual)
 			   : -ENOSYS;
-	if (n > GROUPS_USUAL) {
-		space = n;
-		groups = many = calloc((size_t)space, sizeof(*many));
-		if (!many)
-			return -ENOMEM;
-		n = caller->groups(caller->context, (size_t)space, many);
-		if (n > space)
-			n = space;
-	}
+	if (n <= GROUPS_USUAL)
+		return n;
+	space = n;
+	*ret_many = calloc((size_t)space, sizeof(**ret_many));
+	if (!*ret_many)
+		return -ENOMEM;
+	n = caller->groups(caller->context, (size_t)space, *ret_many);
+	return n > space ? space : n;
+}
+
+static int enter_groups(const struct caller *caller)
+{
+	_cleanup_free_ gid_t *many = NULL;
+	gid_t usual[GROUPS_USUAL];
+	int n = read_groups(caller, usual, &many);
+
+	if (n == -ENOMEM)
+		return n;
 	/* Without the groups that decide nobody can say yes. */
-	return n < 0 ? -EACCES : set_groups((size_t)n, groups);
+	return n < 0 ? -EACCES : set_groups((size_t)n, many ? many : usual);
+}
+
+bool caller_is_in(const struct caller *caller, gid_t group)
+{
+	_cleanup_free_ gid_t *many = NULL;
+	gid_t usual[GROUPS_USUAL];
+	int n;
+
+	/* The process has only those of its own user, if it is not root. */
+	if (!caller || !self.privileged)
+		return group == getegid() || group_member(group);
+	if (caller->gid == group)
+		return true;
+	n = read_groups(caller, usual, &many);
+	for (int i = 0; i < n; i++)
+		if ((many ? many : usual)[i] == group)
+			return true;
+	return false;
 }
 
 int caller_enter(const struct caller *caller, bool groups, struct caller_guard *guard)

@@ -37,6 +37,12 @@ struct caller_guard {
 int caller_init(void);
 
 /*
+ * Whether @caller (NULL: the process itself) is a member of @group, by its effective
+ * group or a supplementary one; false where those cannot be read.
+ */
+bool caller_is_in(const struct caller *caller, gid_t group);
+
+/*
  * caller_enter() - take the effective ids of a caller, on this thread only
  * @caller:	who asks, or NULL for the process itself: then nothing changes
  * @groups:	whether the caller's supplementary groups can decide

@@ -63,7 +63,7 @@ struct native_file {
 struct list_entry {
 	const char *name;
 	uint64_t inode;
-	mode_t type;  /* S_IFREG, or S_IFDIR for "." and ".." */
+	mode_t type;  /* S_IFREG, S_IFDIR as of "." and "..", or 0: unknown */
 	int64_t next; /* the position behind this entry */
 };
 

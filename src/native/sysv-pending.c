@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The segment is made as whoever made the file, whoever gives it a size: it is his. Once
+ * it is there the name leads to it natively, and the pending file is one more file that
+ * is open on it.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "native/sysv-pending.h"
+#include "native/sysv-status.h"
+#include "util/hash.h"
+
+void sysv_pendings_init(struct sysv_pendings *s)
+{
+	*s = (struct sysv_pendings){ .serial = 0 };
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+void sysv_pendings_done(struct sysv_pendings *s)
+{
+	table_done(&s->by_key);
+	pthread_mutex_destroy(&s->lock);
+}
+
+static uint32_t hash_key(key_t key)
+{
+	return hash_bytes(&key, sizeof(key));
+}
+
+/* Called with the table's lock held. */
+static struct sysv_pending *find(struct sysv_pendings *s, key_t key)
+{
+	struct link *l = table_first(&s->by_key, hash_key(key));
+	struct sysv_pending *p;
+
+	for (; l; l = table_next(l)) {
+		p = (void *)((char *)l - offsetof(struct sysv_pending, link));
+		if (p->perm.__key == key)
+			return p;
+	}
+	return NULL;
+}
+
+struct sysv_pending *sysv_pending_find(struct sysv_pendings *s, key_t key)
+{
+	struct sysv_pending *p;
+
+	pthread_mutex_lock(&s->lock);
+	p = find(s, key);
+	if (p)
+		p->refs++;
+	pthread_mutex_unlock(&s->lock);
+	return p;
+}
+
+/* Called with the table's lock held. */
+static int name(struct sysv_pendings *s, struct sysv_pending *p)
+{
+	key_t key = p->perm.__key;
+	int r;
+
+	p->serial = ++s->serial;
+	if (key == IPC_PRIVATE)
+		return 0;
+	if (find(s, key))
+		return -EEXIST;
+	r = table_add(&s->by_key, &p->link, hash_key(key));
+	p->named = r == 0;
+	return r;
+}
+
+/* Called with the table's lock held. */
+static void unname(struct sysv_pending *p)
+{
+	if (p->named)
+		table_remove(&p->pendings->by_key, &p->link);
+	p->named = false;
+}
+
+static void pending_free(struct sysv_pending *p)
+{
+	sysv_segment_unref(p->segment);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+int sysv_pending_new(struct sysv_pendings *s, key_t key, const struct caller *user,
+		     mode_t mode, struct sysv_pending **ret)
+{
+	struct sysv_pending *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	*p = (struct sysv_pending){
+		.pendings = s,
+		.made = (int64_t)time(NULL),
+		.user = { .uid = user ? user->uid : geteuid(),
+			  .gid = user ? user->gid : getegid() },
+		.refs = 1,
+		.files = 1,
+		.perm = { .__key = key, .mode = mode & 0777 },
+	};
+	p->perm.uid = p->perm.cuid = p->user.uid;
+	p->perm.gid = p->perm.cgid = p->user.gid;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_lock(&s->lock);
+	r = name(s, p);
+	pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		pending_free(p);
+	else
+		*ret = p;
+	return r;
+}
+
+struct sysv_pending *sysv_pending_ref(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->pendings->lock);
+	p->refs++;
+	pthread_mutex_unlock(&p->pendings->lock);
+	return p;
+}
+
+struct sysv_pending *sysv_pending_unref(struct sysv_pending *p)
+{
+	struct sysv_pendings *s = p ? p->pendings : NULL;
+	bool last;
+
+	if (!p)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	last = --p->refs == 0;
+	if (last)
+		unname(p);
+	pthread_mutex_unlock(&s->lock);
+	if (last)
+		pending_free(p);
+	return NULL;
+}
+
+void sysv_pending_opened(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->pendings->lock);
+	p->files++;
+	pthread_mutex_unlock(&p->pendings->lock);
+}
+
+void sysv_pending_closed(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->pendings->lock);
+	if (--p->files == 0)
+		unname(p);
+	pthread_mutex_unlock(&p->pendings->lock);
+}
+
+/* The rule of shmctl(2) for IPC_SET and IPC_RMID. Called with the lock held. */
+static bool may_set(const struct sysv_pending *p, const struct caller *caller)
+{
+	return !caller || caller->uid == 0 || caller->uid == p->perm.uid ||
+	       caller->uid == p->perm.cuid;
+}
+
+int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (!may_set(p, caller))
+		r = -EPERM;
+	pthread_mutex_lock(&p->pendings->lock);
+	if (r == 0 && !p->named)
+		r = -ENOENT;
+	if (r == 0)
+		unname(p);
+	pthread_mutex_unlock(&p->pendings->lock);
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+struct sysv_segment *sysv_pending_segment(struct sysv_pending *p)
+{
+	struct sysv_segment *segment;
+
+	pthread_mutex_lock(&p->lock);
+	segment = p->segment;
+	pthread_mutex_unlock(&p->lock);
+	return segment;
+}
+
+void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
+{
+	*ret = (struct shmid_ds){ .shm_ctime = p->made };
+	pthread_mutex_lock(&p->lock);
+	ret->shm_perm = p->perm;
+	pthread_mutex_unlock(&p->lock);
+}
+
+int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
+		     const struct ipc_perm *set)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (p->segment) {
+		r = -EEXIST;
+	} else if (!may_set(p, caller)) {
+		r = -EPERM;
+	} else {
+		p->perm.uid = set->uid;
+		p->perm.gid = set->gid;
+		p->perm.mode = set->mode & 0777;
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/* Called with the lock held. Whether the name was taken away while files are open. */
+static bool is_removed(struct sysv_pending *p)
+{
+	bool removed;
+
+	pthread_mutex_lock(&p->pendings->lock);
+	removed = p->perm.__key != IPC_PRIVATE && !p->named;
+	pthread_mutex_unlock(&p->pendings->lock);
+	return removed;
+}
+
+/* shmget(2), as who made the file. */
+static int make(const struct sysv_pending *p, uint64_t size)
+{
+	_as_caller_ struct caller_guard guard;
+	int flags = IPC_CREAT | IPC_EXCL | (int)p->perm.mode;
+	int r = caller_enter(&p->user, false, &guard);
+
+	if (r < 0)
+		return r;
+	if (size > SIZE_MAX)
+		return -EINVAL;
+	return errno_or(shmget(p->perm.__key, (size_t)size, flags));
+}
+
+/* Gives the new segment the owner that it shall have. Returns its birth. */
+static int settle(const struct sysv_pending *p, int id, int64_t *ret_birth)
+{
+	struct shmid_ds ds;
+	int r = sysv_status(id, &ds);
+
+	if (r == 0 &&
+	    (ds.shm_perm.uid != p->perm.uid || ds.shm_perm.gid != p->perm.gid)) {
+		ds.shm_perm.uid = p->perm.uid;
+		ds.shm_perm.gid = p->perm.gid;
+		r = errno_or(shmctl(id, IPC_SET, &ds));
+		if (r == 0)
+			r = sysv_status(id, &ds);
+	}
+	*ret_birth = sysv_birth(&ds);
+	return r;
+}
+
+/* The name leads to the segment natively, for as long as that has it. */
+static void give_name_up(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->pendings->lock);
+	unname(p);
+	pthread_mutex_unlock(&p->pendings->lock);
+}
+
+int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
+		      uint64_t size)
+{
+	int64_t birth;
+	int id, r = 0;
+
+	pthread_mutex_lock(&p->lock);
+	if (!p->segment) {
+		id = is_removed(p) ? -EIDRM : make(p, size);
+		r = id < 0 ? id : settle(p, id, &birth);
+		/* Its files may write, whatever its mode says. */
+		if (r == 0)
+			r = sysv_segment_open(segments, id, birth, NULL, 0, &p->segment);
+		if (r < 0 && id >= 0)
+			shmctl(id, IPC_RMID, NULL);
+		else if (r == 0)
+			give_name_up(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}

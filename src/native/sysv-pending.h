@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Files that have a name and no size yet. A segment gets its size when it is made and
+ * keeps it, so there is none before somebody has said how large: until then it is
+ * pending, as long as a file is open on it.
+ */
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/shm.h>
+
+#include "native/sysv-segment.h"
+#include "util/table.h"
+
+/* Those of one kind that can be found, by key. */
+struct sysv_pendings {
+	pthread_mutex_t lock; /* held for moments */
+	struct table by_key;  /* protected by lock */
+	uint64_t serial;      /* of the newest; protected by lock */
+};
+
+struct sysv_pending {
+	struct sysv_pendings *pendings;
+	uint64_t serial;
+	int64_t made;       /* when, in seconds since the epoch */
+	struct caller user; /* who made it, and makes the segment */
+
+	struct link link;   /* in pendings->by_key; protected by pendings->lock */
+	bool named;         /* it is there; likewise */
+	unsigned int refs;  /* likewise */
+	unsigned int files; /* open on it; likewise */
+
+	pthread_mutex_t lock; /* held over native calls */
+	struct ipc_perm perm; /* as the segment shall have it; protected by lock */
+	struct sysv_segment *segment; /* once there is one, for good; likewise */
+};
+
+void sysv_pendings_init(struct sysv_pendings *s);
+void sysv_pendings_done(struct sysv_pendings *s);
+
+/*
+ * A new one, with a reference and as open as one file, to be found by @key until it is
+ * not any more; with IPC_PRIVATE it never is. -EEXIST where there is one.
+ */
+int sysv_pending_new(struct sysv_pendings *s, key_t key, const struct caller *user,
+		     mode_t mode, struct sysv_pending **ret);
+/* The one of @key, with a reference, or NULL. */
+struct sysv_pending *sysv_pending_find(struct sysv_pendings *s, key_t key);
+struct sysv_pending *sysv_pending_ref(struct sysv_pending *p);
+/* Takes NULL, returns NULL. */
+struct sysv_pending *sysv_pending_unref(struct sysv_pending *p);
+DEFINE_CLEANUP(struct sysv_pending, sysv_pending, sysv_pending_unref);
+#define _cleanup_pending_ _cleanup_(cleanup_sysv_pending)
+
+/* One more file is open on it; one less: with the last one it is not found any more. */
+void sysv_pending_opened(struct sysv_pending *p);
+void sysv_pending_closed(struct sysv_pending *p);
+
+/* Its name is taken away, by the owner or root: -EPERM; -ENOENT where it has none. */
+int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller);
+
+/* The segment, borrowed, or NULL where there is none yet. */
+struct sysv_segment *sysv_pending_segment(struct sysv_pending *p);
+
+/* What the segment shall be: its owner, its mode, and no size. */
+void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret);
+
+/*
+ * Sets what @set says, as IPC_SET does, by the owner or root: -EPERM. -EEXIST where there
+ * is a segment by now.
+ */
+int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
+		     const struct ipc_perm *set);
+
+/*
+ * Makes the segment, of @size bytes, unless there is one: with the errnos of shmget(2),
+ * and -EIDRM if the name was taken away. @segments is where it becomes known.
+ */
+int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
+		      uint64_t size);

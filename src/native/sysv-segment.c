@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Attaching is the check of who may open a segment: the inode behind it has mode 0777. So
+ * it is done as the caller, every time, though one attachment is kept; and only then is
+ * anything done with the process's own power.
+ *
+ * Memory that others can take away, as huge pages may be missing, is never touched by
+ * this process itself: the kernel copies, and says -EFAULT where a touch were SIGBUS.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/shm.h>
+#include <sys/uio.h>
+#include <sys/vfs.h>
+
+#include "native/sysv-segment.h"
+#include "native/sysv-status.h"
+#include "util/hash.h"
+
+#define NOWHERE ((void *)-1)
+
+void sysv_segments_init(struct sysv_segments *s)
+{
+	*s = (struct sysv_segments){ .by_id = { .n = 0 } };
+	pthread_mutex_init(&s->lock, NULL);
+}
+
+void sysv_segments_done(struct sysv_segments *s)
+{
+	table_done(&s->by_id);
+	pthread_mutex_destroy(&s->lock);
+}
+
+static uint32_t hash_id(int id)
+{
+	return hash_bytes(&id, sizeof(id));
+}
+
+/* Called with the lock held. */
+static struct sysv_segment *find(struct sysv_segments *s, int id)
+{
+	struct link *l = table_first(&s->by_id, hash_id(id));
+	struct sysv_segment *segment;
+
+	for (; l; l = table_next(l)) {
+		segment = (void *)((char *)l - offsetof(struct sysv_segment, link));
+		if (segment->id == id)
+			return segment;
+	}
+	return NULL;
+}
+
+/* The segment with one more user, if it is open. */
+static struct sysv_segment *get(struct sysv_segments *s, int id)
+{
+	struct sysv_segment *segment;
+
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, id);
+	if (segment)
+		segment->users++;
+	pthread_mutex_unlock(&s->lock);
+	return segment;
+}
+
+bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth)
+{
+	struct sysv_segment *segment;
+
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, id);
+	if (segment)
+		*ret_birth = segment->birth;
+	pthread_mutex_unlock(&s->lock);
+	return segment;
+}
+
+struct sysv_segment *sysv_segment_ref(struct sysv_segment *segment)
+{
+	pthread_mutex_lock(&segment->segments->lock);
+	segment->users++;
+	pthread_mutex_unlock(&segment->segments->lock);
+	return segment;
+}
+
+static void detach(void *address)
+{
+	if (address != NOWHERE)
+		shmdt(address);
+}
+
+static void segment_free(struct sysv_segment *segment)
+{
+	close_fd(segment->fd);
+	detach(segment->address);
+	pthread_rwlock_destroy(&segment->attachment);
+	free(segment);
+}
+
+struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment)
+{
+	struct sysv_segments *s = segment ? segment->segments : NULL;
+	bool last;
+
+	if (!segment)
+		return NULL;
+	pthread_mutex_lock(&s->lock);
+	last = --segment->users == 0;
+	if (last)
+		table_remove(&s->by_id, &segment->link);
+	pthread_mutex_unlock(&s->lock);
+	if (last)
+		segment_free(segment);
+	return NULL;
+}
+
+/* shmat(2), as the caller. */
+static int attach_as(int id, const struct caller *caller, int flags, void **ret)
+{
+	_as_caller_ struct caller_guard guard = { false, false };
+	struct shmid_ds ds;
+	void *address;
+	int r = sysv_status(id, &ds);
+
+	if (r == 0)
+		r = caller_enter(caller, sysv_groups_decide(&ds, caller), &guard);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	address = shmat(id, NULL, flags);
+	if (address == NOWHERE)
+		return errno == EINVAL || errno == EIDRM ? -ESTALE : -errno;
+	*ret = address;
+	return 0;
+}
+
+/* What is attached now, and so cannot become another any more, must be what was meant. */
+static int check_birth(struct sysv_segments *s, int id, int64_t birth,
+		       struct shmid_ds *ret)
+{
+	int64_t known;
+	int r = sysv_status(id, ret);
+
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	if (!sysv_segments_know(s, id, &known))
+		known = sysv_birth(ret);
+	return known == birth ? 0 : -ESTALE;
+}
+
+/*
+ * The file behind what is attached. Where it is not permitted that is no error, and
+ * neither are huge pages, which nothing can be backed by: their mapping may be longer
+ * than the segment, so that it is not found by these addresses.
+ */
+static int open_file(struct sysv_segment *segment)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	uintptr_t begin = (uintptr_t)segment->address;
+	uintptr_t end = begin + (segment->size + page - 1) / page * page;
+	_cleanup_close_ int fd = -1;
+	struct statfs fs;
+	char path[80];
+
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)begin,
+		 (unsigned long)end);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0 && errno == ENOENT)
+		segment->huge = true;
+	if (fd < 0)
+		return errno == EPERM || errno == EACCES || errno == ENOENT ? 0 : -errno;
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	segment->huge = fs.f_type == HUGETLBFS_MAGIC;
+	if (!segment->huge)
+		segment->fd = take_fd(&fd);
+	return 0;
+}
+
+/* Takes over *@address. */
+static int segment_new(struct sysv_segments *s, int id, int64_t birth,
+		       const struct shmid_ds *ds, bool writable, void **address,
+		       struct sysv_segment **ret)
+{
+	struct sysv_segment *segment = calloc(1, sizeof(*segment));
+	int r;
+
+	if (!segment)
+		return -ENOMEM;
+	*segment = (struct sysv_segment){
+		.segments = s,
+		.id = id,
+		.birth = birth,
+		.size = ds->shm_segsz,
+		.fd = -1,
+		.users = 1,
+		.address = *address,
+		.writable = writable,
+	};
+	pthread_rwlock_init(&segment->attachment, NULL);
+	r = open_file(segment);
+	if (r < 0)
+		segment->address = NOWHERE;
+	else
+		*address = NOWHERE;
+	if (r < 0)
+		segment_free(segment);
+	else
+		*ret = segment;
+	return r;
+}
+
+/* Makes @new known, or says which was meanwhile. */
+static int publish(struct sysv_segments *s, struct sysv_segment *new,
+		   struct sysv_segment **ret)
+{
+	struct sysv_segment *segment;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, new->id);
+	if (segment)
+		segment->users++;
+	else
+		r = table_add(&s->by_id, &new->link, hash_id(new->id));
+	pthread_mutex_unlock(&s->lock);
+	if (segment || r < 0)
+		segment_free(new);
+	if (r == 0)
+		*ret = segment ? segment : new;
+	return r;
+}
+
+/* Where the one attachment could only be read, the new one takes its place. */
+static void upgrade(struct sysv_segment *segment, void **address)
+{
+	void *old;
+
+	pthread_rwlock_wrlock(&segment->attachment);
+	if (!segment->writable) {
+		old = segment->address;
+		segment->address = *address;
+		segment->writable = true;
+		*address = old;
+	}
+	pthread_rwlock_unlock(&segment->attachment);
+}
+
+static void cleanup_attached(void **address)
+{
+	detach(*address);
+}
+
+static bool serves(struct sysv_segment *segment, bool writable)
+{
+	bool serves;
+
+	pthread_rwlock_rdlock(&segment->attachment);
+	serves = segment->writable || !writable;
+	pthread_rwlock_unlock(&segment->attachment);
+	return serves;
+}
+
+int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
+		      const struct caller *caller, int flags, struct sysv_segment **ret)
+{
+	_cleanup_segment_ struct sysv_segment *segment = get(s, id);
+	_cleanup_(cleanup_attached) void *address = NOWHERE;
+	bool writable = !(flags & SHM_RDONLY);
+	struct shmid_ds ds;
+	int r;
+
+	/* The process itself has been let in already. */
+	if (!caller && segment && segment->birth == birth && serves(segment, writable)) {
+		*ret = take_ptr(segment);
+		return 0;
+	}
+	r = attach_as(id, caller, flags, &address);
+	if (r == 0)
+		r = check_birth(s, id, birth, &ds);
+	if (r == 0 && !segment) {
+		struct sysv_segment *new;
+
+		r = segment_new(s, id, birth, &ds, writable, &address, &new);
+		if (r == 0)
+			r = publish(s, new, &segment);
+	}
+	if (r < 0)
+		return r;
+	if (writable && address != NOWHERE)
+		upgrade(segment, &address);
+	*ret = take_ptr(segment);
+	return 0;
+}
+
+/* The kernel copies between @local and the attachment. */
+static ssize_t copy(struct sysv_segment *segment, void *local, size_t n, uint64_t offset,
+		    ssize_t (*call)(pid_t, const struct iovec *, unsigned long,
+				    const struct iovec *, unsigned long, unsigned long))
+{
+	struct iovec here = { .iov_base = local, .iov_len = n };
+	struct iovec there = { .iov_len = n };
+	ssize_t done;
+
+	pthread_rwlock_rdlock(&segment->attachment);
+	there.iov_base = (char *)segment->address + offset;
+	done = errno_or(call(getpid(), &here, 1, &there, 1, 0));
+	pthread_rwlock_unlock(&segment->attachment);
+	return done == -EFAULT ? -EIO : done;
+}
+
+ssize_t sysv_segment_read(struct sysv_segment *segment, void *buf, size_t n,
+			  uint64_t offset)
+{
+	if (offset >= segment->size || n == 0)
+		return 0;
+	if (n > segment->size - offset)
+		n = segment->size - offset;
+	if (segment->fd >= 0)
+		return errno_or(pread(segment->fd, buf, n, (off_t)offset));
+	return copy(segment, buf, n, offset, process_vm_readv);
+}
+
+ssize_t sysv_segment_write(struct sysv_segment *segment, const void *buf, size_t n,
+			   uint64_t offset)
+{
+	if (n == 0)
+		return 0;
+	if (offset >= segment->size)
+		return -ENOSPC;
+	if (n > segment->size - offset)
+		n = segment->size - offset;
+	if (segment->fd >= 0)
+		return errno_or(pwrite(segment->fd, buf, n, (off_t)offset));
+	/* It only reads from the buffer. */
+	return copy(segment, (void *)(uintptr_t)buf, n, offset, process_vm_writev);
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * SHM_STAT_ANY takes the place of a segment in the kernel's table, which is the low bits
+ * of its identifier; the kernel masks them itself, so the identifier will do, and it
+ * answers with that of what is in that place.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "native/sysv-status.h"
+#include "util/cleanup.h"
+#include "util/hash.h"
+
+#ifndef SHM_STAT_ANY
+#define SHM_STAT_ANY 15 /* Linux 4.17 */
+#endif
+
+#ifndef SHM_DEST
+#define SHM_DEST 01000
+#endif
+
+int sysv_status(int id, struct shmid_ds *ret)
+{
+	int found = shmctl(id, SHM_STAT_ANY, ret);
+
+	if (found < 0)
+		return errno == EINVAL || errno == EIDRM ? -ENOENT : -errno;
+	return found == id ? 0 : -ENOENT;
+}
+
+int64_t sysv_birth(const struct shmid_ds *ds)
+{
+	struct {
+		uint64_t size;
+		uint64_t cpid;
+		uint64_t cuid;
+		uint64_t cgid;
+	} made = {
+		.size = ds->shm_segsz,
+		.cpid = (uint64_t)ds->shm_cpid,
+		.cuid = ds->shm_perm.cuid,
+		.cgid = ds->shm_perm.cgid,
+	};
+	uint64_t when = (uint64_t)ds->shm_ctime;
+
+	return (int64_t)(when << 32 | hash_bytes(&made, sizeof(made)));
+}
+
+bool sysv_is_removed(const struct shmid_ds *ds)
+{
+	return ds->shm_perm.mode & SHM_DEST;
+}
+
+static bool owns(const struct ipc_perm *perm, uid_t uid)
+{
+	return uid == perm->uid || uid == perm->cuid;
+}
+
+/* Who asks, in effect: without root nobody can be but the process's own user. */
+static uid_t user_of(const struct caller *caller)
+{
+	uid_t self = geteuid();
+
+	return caller && self == 0 ? caller->uid : self;
+}
+
+int sysv_allows(const struct shmid_ds *ds, const struct caller *caller, int mask)
+{
+	const struct ipc_perm *perm = &ds->shm_perm;
+	uid_t uid = user_of(caller);
+	unsigned int granted = perm->mode;
+
+	/* CAP_IPC_OWNER, which goes for execution, too. */
+	if (uid == 0)
+		return 0;
+	if (owns(perm, uid))
+		granted >>= 6;
+	else if (caller_is_in(caller, perm->gid) || caller_is_in(caller, perm->cgid))
+		granted >>= 3;
+	return (unsigned int)mask & ~granted & 7 ? -EACCES : 0;
+}
+
+bool sysv_groups_decide(const struct shmid_ds *ds, const struct caller *caller)
+{
+	const struct ipc_perm *perm = &ds->shm_perm;
+
+	if (!caller || caller->uid == 0 || owns(perm, caller->uid))
+		return false;
+	return ((perm->mode >> 3) & 7) != (perm->mode & 7);
+}
+
+/* To be destroyed as soon as nobody has it attached, though nobody asked for that. */
+static bool is_fragile(const struct shmid_ds *ds)
+{
+	_cleanup_close_ int fd = -1;
+	char forced;
+
+	if (ds->shm_nattch > 0)
+		return false;
+	fd = open("/proc/sys/kernel/shm_rmid_forced", O_RDONLY | O_CLOEXEC);
+	return fd < 0 || read(fd, &forced, 1) != 1 || forced != '0';
+}
+
+/*
+ * Nothing tells of huge pages but where they can be attached. So it is tried where
+ * nothing can be: above all addresses of a process, and not on the boundary of a huge
+ * page. The kernel looks at the boundary first (EINVAL), and then at the end (ENOMEM).
+ */
+int sysv_is_huge(int id, const struct shmid_ds *ds)
+{
+	const uintptr_t huge = 1u << 24; /* a boundary of all the common sizes */
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t high = UINTPTR_MAX - ds->shm_segsz - 2 * huge;
+	void *attached;
+
+	if (is_fragile(ds))
+		return -EAGAIN;
+	high = high - high % huge + page;
+	attached = shmat(id, (const void *)high, SHM_RDONLY);
+	if (attached != (void *)-1) {
+		shmdt(attached);
+		return 0;
+	}
+	if (errno == EINVAL)
+		return 1;
+	return errno == ENOMEM ? 0 : -errno;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/* The lock is held over the reading: whoever else asks meanwhile is served by it. */
+#include "native/sysv-usage.h"
+#include "util/clock.h"
+
+void sysv_usage_init(struct sysv_usage *u)
+{
+	*u = (struct sysv_usage){ .table = NULL };
+	pthread_mutex_init(&u->lock, NULL);
+}
+
+void sysv_usage_done(struct sysv_usage *u)
+{
+	sysv_table_free(u->table);
+	pthread_mutex_destroy(&u->lock);
+}
+
+/* Called with the lock held. */
+static int refresh(struct sysv_usage *u)
+{
+	struct sysv_table *table;
+	uint64_t begin = clock_ns();
+	uint64_t end;
+	int r;
+
+	if (u->table && begin < u->until)
+		return 0;
+	r = sysv_table_read(&table);
+	if (r < 0)
+		return r;
+	end = clock_ns();
+	sysv_table_free(u->table);
+	u->table = table;
+	u->until = end + (end - begin);
+	return 0;
+}
+
+int sysv_usage_get(struct sysv_usage *u, int id, uint64_t *ret_rss, uint64_t *ret_swap)
+{
+	const struct sysv_row *row;
+	int r;
+
+	pthread_mutex_lock(&u->lock);
+	r = refresh(u);
+	row = r == 0 ? sysv_table_find(u->table, id) : NULL;
+	*ret_rss = row ? row->rss : 0;
+	*ret_swap = row ? row->swap : 0;
+	pthread_mutex_unlock(&u->lock);
+	return r;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * How much memory each segment takes, which only /proc/sysvipc/shm tells, for all at
+ * once. Who asks for one after the other shall not have all of them read each time: what
+ * was read serves for as long again as reading it took.
+ */
+#include <pthread.h>
+#include <stdint.h>
+
+#include "native/sysv-table.h"
+
+struct sysv_usage {
+	pthread_mutex_t lock;
+	struct sysv_table *table; /* protected by lock, as all below */
+	uint64_t until;           /* it serves, by CLOCK_MONOTONIC in nanoseconds */
+};
+
+void sysv_usage_init(struct sysv_usage *u);
+void sysv_usage_done(struct sysv_usage *u);
+
+/* Both in bytes, and 0 for a segment that is not there. 0 or a negative errno. */
+int sysv_usage_get(struct sysv_usage *u, int id, uint64_t *ret_rss, uint64_t *ret_swap);

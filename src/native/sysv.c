@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kind "sysv": segments of shmget(2), all those of one IPC namespace.
+ *
+ * Nothing but opening attaches a segment: all else goes by its identifier. An identifier
+ * can be used again, so whatever was found by it is held against what was meant.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "native/sysv-list.h"
+#include "native/sysv-status.h"
+#include "native/sysv.h"
+
+/* What the identities of segments and of pending files have for a device. */
+#define DEVICE_SEGMENTS 1
+#define DEVICE_PENDINGS 2
+
+/* The inode numbers of pending files lie above all identifiers. */
+#define PENDING_INODES (UINT64_C(1) << 32)
+
+struct sysv_kind *sysv_kind_of(struct kind *k)
+{
+	return (struct sysv_kind *)k;
+}
+
+struct sysv_file *sysv_file_of(struct native_file *f)
+{
+	return (struct sysv_file *)f;
+}
+
+static bool is_root(const struct sysv_file *f)
+{
+	return f == &sysv_kind_of(f->file.kind)->root;
+}
+
+bool sysv_file_reads(const struct sysv_file *f)
+{
+	return f->open && (f->flags & O_ACCMODE) != O_WRONLY;
+}
+
+bool sysv_file_writes(const struct sysv_file *f)
+{
+	return f->open && (f->flags & O_ACCMODE) != O_RDONLY;
+}
+
+int sysv_file_new(struct kind *k, struct sysv_file **ret)
+{
+	struct sysv_file *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return -ENOMEM;
+	f->file.kind = k;
+	f->id = -1;
+	atomic_init(&f->file.refs, 1);
+	atomic_init(&f->locks_fd, -1);
+	*ret = f;
+	return 0;
+}
+
+static void sysv_close(struct native_file *file)
+{
+	struct sysv_file *f = sysv_file_of(file);
+
+	close_fd(atomic_load(&f->locks_fd));
+	sysv_segment_unref(f->segment);
+	if (f->pending && f->open)
+		sysv_pending_closed(f->pending);
+	sysv_pending_unref(f->pending);
+	free(f);
+}
+
+struct sysv_segment *sysv_file_segment(struct sysv_file *f)
+{
+	return f->pending ? sysv_pending_segment(f->pending) : f->segment;
+}
+
+/* Which segment it is that has identifier @id now, and is @ds. */
+int64_t sysv_birth_of(struct kind *k, int id, const struct shmid_ds *ds)
+{
+	int64_t birth;
+
+	if (!sysv_segments_know(&sysv_kind_of(k)->segments, id, &birth))
+		birth = sysv_birth(ds);
+	return birth;
+}
+
+int sysv_file_status(struct sysv_file *f, struct shmid_ds *ret, int *ret_id)
+{
+	struct sysv_segment *segment = sysv_file_segment(f);
+	int r;
+
+	*ret_id = segment ? segment->id : f->id;
+	if (f->pending && !segment) {
+		sysv_pending_status(f->pending, ret);
+		return 0;
+	}
+	r = sysv_status(*ret_id, ret);
+	if (r < 0)
+		return r == -ENOENT ? -ESTALE : r;
+	/* What is open cannot become another. */
+	if (!segment && sysv_birth_of(f->file.kind, f->id, ret) != f->birth)
+		return -ESTALE;
+	return 0;
+}
+
+static int64_t latest(const struct shmid_ds *ds)
+{
+	int64_t t = ds->shm_ctime;
+
+	if (ds->shm_atime > t)
+		t = ds->shm_atime;
+	return ds->shm_dtime > t ? ds->shm_dtime : t;
+}
+
+static void fill_stat(const struct shmid_ds *ds, uint64_t inode, struct object_info *ret)
+{
+	ret->stat = (struct stat){
+		.st_ino = inode,
+		.st_mode = S_IFREG | (ds->shm_perm.mode & 0777),
+		.st_nlink = 1,
+		.st_uid = ds->shm_perm.uid,
+		.st_gid = ds->shm_perm.gid,
+		.st_size = (off_t)ds->shm_segsz,
+		.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
+		.st_atim = { .tv_sec = ds->shm_atime },
+		.st_mtim = { .tv_sec = latest(ds) },
+		.st_ctim = { .tv_sec = ds->shm_ctime },
+	};
+}
+
+int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
+		      struct object_info *ret)
+{
+	uint64_t rss, swap;
+	int r = sysv_usage_get(&sysv_kind_of(k)->usage, id, &rss, &swap);
+
+	*ret = (struct object_info){
+		.id = {
+			.device = DEVICE_SEGMENTS,
+			.inode = (uint64_t)id,
+			.birth = birth,
+		},
+	};
+	fill_stat(ds, (uint64_t)id, ret);
+	ret->stat.st_blocks = (blkcnt_t)(rss / 512);
+	return r;
+}
+
+void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
+		       struct object_info *ret)
+{
+	*ret = (struct object_info){
+		.id = { .device = DEVICE_PENDINGS, .inode = p->serial },
+	};
+	fill_stat(ds, PENDING_INODES + p->serial, ret);
+}
+
+static void root_info(struct sysv_file *f, struct object_info *ret)
+{
+	struct timespec since = { .tv_sec = sysv_kind_of(f->file.kind)->since };
+
+	*ret = (struct object_info){
+		.id = { .inode = SYSV_ROOT_INODE },
+		.stat = {
+			.st_ino = SYSV_ROOT_INODE,
+			/* Who made a segment may remove it, and nobody else may. */
+			.st_mode = S_IFDIR | S_ISVTX | 0777,
+			.st_nlink = 2,
+			.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
+			.st_atim = since,
+			.st_mtim = since,
+			.st_ctim = since,
+		},
+	};
+}
+
+static int sysv_stat(struct native_file *file, struct object_info *ret)
+{
+	struct sysv_file *f = sysv_file_of(file);
+	struct shmid_ds ds;
+	int id, r;
+
+	if (is_root(f)) {
+		root_info(f, ret);
+		return 0;
+	}
+	r = sysv_file_status(f, &ds, &id);
+	if (r == 0 && id < 0)
+		sysv_pending_info(f->pending, &ds, ret);
+	else if (r == 0)
+		r = sysv_segment_info(file->kind, id, sysv_birth_of(file->kind, id, &ds),
+				      &ds, ret);
+	return r;
+}
+
+/* As shmat(2) has it: no writing without reading, and executing is reading too. */
+static int attach_flags(int flags)
+{
+	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
+		return 0;
+	return flags & KIND_OPEN_EXEC ? SHM_RDONLY | SHM_EXEC : SHM_RDONLY;
+}
+
+/* Likewise, for what has no segment yet. */
+static int access_mask(int flags)
+{
+	int mask = attach_flags(flags) & SHM_RDONLY ? R_OK : R_OK | W_OK;
+
+	return flags & KIND_OPEN_EXEC ? mask | X_OK : mask;
+}
+
+/* The segment of handle or file @f, with one more user, if @caller may. */
+static int open_segment(struct sysv_file *f, const struct caller *caller, int flags,
+			struct sysv_segment **ret)
+{
+	struct sysv_segment *segment = sysv_file_segment(f);
+	struct shmid_ds ds;
+
+	if (f->pending && !segment) {
+		sysv_pending_status(f->pending, &ds);
+		return caller ? sysv_allows(&ds, caller, access_mask(flags)) : 0;
+	}
+	return sysv_segment_open(&sysv_kind_of(f->file.kind)->segments,
+				 segment ? segment->id : f->id,
+				 segment ? segment->birth : f->birth, caller,
+				 attach_flags(flags), ret);
+}
+
+int sysv_open(struct native_file *file, const struct caller *caller, int flags,
+	      struct native_file **ret)
+{
+	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	struct sysv_file *f = sysv_file_of(file);
+	struct sysv_file *opened = NULL;
+	int r;
+
+	if (is_root(f))
+		return -EISDIR;
+	r = open_segment(f, caller, flags, &segment);
+	if (r == 0)
+		r = sysv_file_new(file->kind, &opened);
+	if (r < 0)
+		return r;
+	opened->open = true;
+	opened->flags = flags;
+	if (f->pending) {
+		opened->pending = sysv_pending_ref(f->pending);
+		sysv_pending_opened(f->pending);
+	} else {
+		opened->segment = take_ptr(segment);
+	}
+	*ret = &opened->file;
+	return 0;
+}
+
+static int sysv_access(struct native_file *file, const struct caller *caller, int mask)
+{
+	struct sysv_file *f = sysv_file_of(file);
+	struct shmid_ds ds;
+	int id, r;
+
+	if (is_root(f))
+		return 0;
+	r = sysv_file_status(f, &ds, &id);
+	if (r < 0 || mask == F_OK)
+		return r;
+	/* To write is to read as well, as in opening. */
+	return sysv_allows(&ds, caller, mask & W_OK ? mask | R_OK : mask);
+}
+
+/* The size stays: to set the one it has is all that is possible, for who may write. */
+static int sysv_truncate(struct native_file *file, const struct caller *caller,
+			 uint64_t size)
+{
+	_cleanup_native_ struct native_file *opened = NULL;
+	struct sysv_file *f = sysv_file_of(file);
+	struct shmid_ds ds;
+	int id, r;
+
+	if (is_root(f))
+		return -EISDIR;
+	r = sysv_file_status(f, &ds, &id);
+	if (r == 0)
+		r = sysv_allows(&ds, caller, R_OK | W_OK);
+	if (r < 0)
+		return r;
+	if (id >= 0)
+		return ds.shm_segsz == size ? 0 : -EPERM;
+	r = sysv_open(file, NULL, O_RDWR, &opened);
+	return r < 0 ? r : sysv_resize(opened, size);
+}
+
+/* IPC_SET of what @change makes of the segment as it is. */
+static int set(struct sysv_file *f, const struct caller *caller,
+	       void (*change)(struct ipc_perm *, const struct ipc_perm *),
+	       const struct ipc_perm *to)
+{
+	_as_caller_ struct caller_guard guard = { false, false };
+	struct shmid_ds ds;
+	int id, r;
+
+	if (is_root(f))
+		return -EPERM;
+	r = sysv_file_status(f, &ds, &id);
+	if (r < 0)
+		return r;
+	change(&ds.shm_perm, to);
+	if (id < 0) {
+		r = sysv_pending_set(f->pending, caller, &ds.shm_perm);
+		/* It has become a segment meanwhile. */
+		return r == -EEXIST ? set(f, caller, change, to) : r;
+	}
+	r = caller_enter(caller, false, &guard);
+	if (r == 0)
+		r = errno_or(shmctl(id, IPC_SET, &ds));
+	caller_leave(&guard);
+	if (r < 0)
+		return r == -EINVAL || r == -EIDRM ? -ESTALE : r;
+	/* Which it is, is told by the time that this has set. */
+	if (sysv_status(id, &ds) == 0)
+		f->birth = sysv_birth_of(f->file.kind, id, &ds);
+	return 0;
+}
+
+static void change_mode(struct ipc_perm *perm, const struct ipc_perm *to)
+{
+	perm->mode = to->mode;
+}
+
+static int sysv_chmod(struct native_file *f, const struct caller *caller, mode_t mode)
+{
+	const struct ipc_perm to = { .mode = mode & 0777 };
+
+	return set(sysv_file_of(f), caller, change_mode, &to);
+}
+
+static void change_owner(struct ipc_perm *perm, const struct ipc_perm *to)
+{
+	if (to->uid != (uid_t)-1)
+		perm->uid = to->uid;
+	if (to->gid != (gid_t)-1)
+		perm->gid = to->gid;
+}
+
+static int sysv_chown(struct native_file *f, const struct caller *caller, uid_t uid,
+		      gid_t gid)
+{
+	const struct ipc_perm to = { .uid = uid, .gid = gid };
+
+	return set(sysv_file_of(f), caller, change_owner, &to);
+}
+
+static struct native_file *sysv_root(struct kind *k)
+{
+	return &sysv_kind_of(k)->root.file;
+}
+
+static int sysv_watch(struct kind *k)
+{
+	return sysv_kind_of(k)->stale;
+}
+
+/* What went is not known, only that it is time to look. */
+static int sysv_event(struct kind *k, struct kind_event *ret)
+{
+	uint64_t times;
+
+	(void)ret;
+	if (read(sysv_kind_of(k)->stale, &times, sizeof(times)) == sizeof(times))
+		return -EOVERFLOW;
+	return 0;
+}
+
+static void sysv_free(struct kind *k)
+{
+	struct sysv_kind *s = sysv_kind_of(k);
+
+	close_fd(s->stale);
+	sysv_usage_done(&s->usage);
+	sysv_pendings_done(&s->pendings);
+	sysv_segments_done(&s->segments);
+	free(s);
+}
+
+static int sysv_new(const struct kind_config *config, struct kind **ret)
+{
+	_cleanup_(cleanup_kind) struct kind *k = NULL;
+	struct sysv_kind *s;
+	struct statvfs st;
+	int r;
+
+	/* No event tells of changes. */
+	if (config->changes)
+		return -EOPNOTSUPP;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return -ENOMEM;
+	s->kind.ops = &kind_sysv;
+	k = &s->kind;
+	s->root.file.kind = k;
+	atomic_init(&s->root.file.refs, 1);
+	sysv_segments_init(&s->segments);
+	sysv_pendings_init(&s->pendings);
+	sysv_usage_init(&s->usage);
+	s->since = (int64_t)time(NULL);
+	s->stale = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (s->stale < 0)
+		return -errno;
+	/* -ENOSYS where the kernel has no System V IPC. */
+	r = sysv_statfs(k, &st);
+	if (r == 0)
+		*ret = take_ptr(k);
+	return r;
+}
+
+const struct kind_ops kind_sysv = {
+	.name = "sysv",
+	.bounded = true,
+	.new = sysv_new,
+	.free = sysv_free,
+	.root = sysv_root,
+	.statfs = sysv_statfs,
+	.list_open = sysv_list_open,
+	.list_next = sysv_list_next,
+	.list_close = sysv_list_close,
+	.watch = sysv_watch,
+	.event = sysv_event,
+	.identify = sysv_identify,
+	.lookup = sysv_lookup,
+	.create = sysv_create,
+	.remove = sysv_remove,
+	.open = sysv_open,
+	.stat = sysv_stat,
+	.access = sysv_access,
+	.truncate = sysv_truncate,
+	.chmod = sysv_chmod,
+	.chown = sysv_chown,
+	.tell = sysv_tell,
+	.backing = sysv_backing,
+	.read = sysv_read,
+	.write = sysv_write,
+	.resize = sysv_resize,
+	.allocate = sysv_allocate,
+	.seek = sysv_seek,
+	.lock = sysv_lock,
+	.flock = sysv_flock,
+	.close = sysv_close,
+};
