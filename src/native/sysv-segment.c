@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/shm.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <sys/vfs.h>
 
@@ -293,6 +294,19 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 	if (writable && address != NOWHERE)
 		upgrade(segment, &address);
 	*ret = take_ptr(segment);
+	return 0;
+}
+
+int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret)
+{
+	_cleanup_segment_ struct sysv_segment *segment = get(s, id);
+	struct stat st;
+
+	if (!segment || segment->fd < 0)
+		return -ENODATA;
+	if (fstat(segment->fd, &st) < 0)
+		return -errno;
+	*ret = (uint64_t)st.st_blocks * 512;
 	return 0;
 }
 

@@ -65,6 +65,9 @@ DEFINE_CLEANUP(struct sysv_segment, sysv_segment, sysv_segment_unref);
 /* The birth of segment @id, if it is open. */
 bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth);
 
+/* How many bytes segment @id takes, if it is open: -ENODATA where that is not known. */
+int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret);
+
 /* Within the segment: short at its end; writing begins before it, or is -ENOSPC. */
 ssize_t sysv_segment_read(struct sysv_segment *segment, void *buf, size_t n,
 			  uint64_t offset);

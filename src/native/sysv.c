@@ -132,11 +132,24 @@ static void fill_stat(const struct shmid_ds *ds, uint64_t inode, struct object_i
 	};
 }
 
+/* What a segment takes, be it in memory or in swap, as tmpfs counts blocks. */
+static int usage_of(struct sysv_kind *k, int id, uint64_t *ret)
+{
+	uint64_t rss, swap;
+	int r = sysv_segments_usage(&k->segments, id, ret);
+
+	if (r != -ENODATA)
+		return r;
+	r = sysv_usage_get(&k->usage, id, &rss, &swap);
+	*ret = rss + swap;
+	return r;
+}
+
 int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
 		      struct object_info *ret)
 {
-	uint64_t rss, swap;
-	int r = sysv_usage_get(&sysv_kind_of(k)->usage, id, &rss, &swap);
+	uint64_t used = 0;
+	int r = usage_of(sysv_kind_of(k), id, &used);
 
 	*ret = (struct object_info){
 		.id = {
@@ -146,7 +159,7 @@ int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_
 		},
 	};
 	fill_stat(ds, (uint64_t)id, ret);
-	ret->stat.st_blocks = (blkcnt_t)(rss / 512);
+	ret->stat.st_blocks = (blkcnt_t)(used / 512);
 	return r;
 }
 
