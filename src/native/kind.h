@@ -205,7 +205,10 @@ int kind_event(struct kind *k, struct kind_event *ret);
 /* What is called @name, as kind_lookup() would find it, or -EOPNOTSUPP. */
 int kind_identify(struct kind *k, const struct caller *caller, const char *name,
 		  struct object_info *ret);
-/* A handle on the object called @name: -ENOENT also where what is there is no object. */
+/*
+ * A handle on the object called @name: -ENOENT also where what is there is no object. The
+ * blocks of @ret_info may be out of date: native_stat() tells them.
+ */
 int kind_lookup(struct kind *k, const struct caller *caller, const char *name,
 		struct native_file **ret, struct object_info *ret_info);
 /*

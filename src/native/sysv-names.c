@@ -73,21 +73,17 @@ static int handle_new(struct kind *k, struct found *found, struct native_file **
 	_cleanup_pending_ struct sysv_pending *pending = take_ptr(found->pending);
 	int64_t birth = pending ? 0 : sysv_birth_of(k, found->id, &found->ds);
 	struct sysv_file *f = NULL;
-	int r;
+	int r = sysv_file_new(k, &f);
 
+	if (r < 0)
+		return r;
 	if (pending) {
 		sysv_pending_status(pending, &found->ds);
 		sysv_pending_info(pending, &found->ds, ret_info);
-		r = 0;
 	} else {
-		r = sysv_segment_info(k, found->id, birth, &found->ds, ret_info);
-	}
-	if (r == 0)
-		r = sysv_file_new(k, &f);
-	if (r < 0)
-		return r;
-	if (!pending)
+		sysv_segment_info(k, found->id, birth, &found->ds, ret_info);
 		f->id = found->id;
+	}
 	f->birth = birth;
 	f->pending = take_ptr(pending);
 	*ret = &f->file;
@@ -115,10 +111,11 @@ int sysv_identify(struct kind *k, const struct caller *caller, const char *name,
 	r = r < 0 ? -ENOENT : find(k, &parsed, &found);
 	if (r < 0)
 		return r;
-	if (!found.pending)
-		return sysv_segment_info(k, found.id,
-					 sysv_birth_of(k, found.id, &found.ds), &found.ds,
-					 ret);
+	if (!found.pending) {
+		sysv_segment_info(k, found.id, sysv_birth_of(k, found.id, &found.ds),
+				  &found.ds, ret);
+		return 0;
+	}
 	sysv_pending_status(found.pending, &found.ds);
 	sysv_pending_info(found.pending, &found.ds, ret);
 	sysv_pending_unref(found.pending);

@@ -35,6 +35,18 @@ static int refresh(struct sysv_usage *u)
 	return 0;
 }
 
+uint64_t sysv_usage_last(struct sysv_usage *u, int id)
+{
+	const struct sysv_row *row;
+	uint64_t used;
+
+	pthread_mutex_lock(&u->lock);
+	row = u->table ? sysv_table_find(u->table, id) : NULL;
+	used = row ? row->rss + row->swap : 0;
+	pthread_mutex_unlock(&u->lock);
+	return used;
+}
+
 int sysv_usage_get(struct sysv_usage *u, int id, uint64_t *ret_rss, uint64_t *ret_swap)
 {
 	const struct sysv_row *row;

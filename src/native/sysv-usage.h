@@ -19,5 +19,10 @@ struct sysv_usage {
 void sysv_usage_init(struct sysv_usage *u);
 void sysv_usage_done(struct sysv_usage *u);
 
+/*
+ * What was read last, however long ago, or 0: nothing is read. Both together, in bytes.
+ */
+uint64_t sysv_usage_last(struct sysv_usage *u, int id);
+
 /* Both in bytes, and 0 for a segment that is not there. 0 or a negative errno. */
 int sysv_usage_get(struct sysv_usage *u, int id, uint64_t *ret_rss, uint64_t *ret_swap);

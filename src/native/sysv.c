@@ -145,11 +145,10 @@ static int usage_of(struct sysv_kind *k, int id, uint64_t *ret)
 	return r;
 }
 
-int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
-		      struct object_info *ret)
+void sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
+		       struct object_info *ret)
 {
-	uint64_t used = 0;
-	int r = usage_of(sysv_kind_of(k), id, &used);
+	struct sysv_usage *usage = &sysv_kind_of(k)->usage;
 
 	*ret = (struct object_info){
 		.id = {
@@ -159,8 +158,7 @@ int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_
 		},
 	};
 	fill_stat(ds, (uint64_t)id, ret);
-	ret->stat.st_blocks = (blkcnt_t)(used / 512);
-	return r;
+	ret->stat.st_blocks = (blkcnt_t)(sysv_usage_last(usage, id) / 512);
 }
 
 void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
@@ -191,6 +189,17 @@ static void root_info(struct sysv_file *f, struct object_info *ret)
 	};
 }
 
+static int segment_stat(struct kind *k, int id, const struct shmid_ds *ds,
+			struct object_info *ret)
+{
+	uint64_t used = 0;
+	int r = usage_of(sysv_kind_of(k), id, &used);
+
+	sysv_segment_info(k, id, sysv_birth_of(k, id, ds), ds, ret);
+	ret->stat.st_blocks = (blkcnt_t)(used / 512);
+	return r;
+}
+
 static int sysv_stat(struct native_file *file, struct object_info *ret)
 {
 	struct sysv_file *f = sysv_file_of(file);
@@ -205,8 +214,7 @@ static int sysv_stat(struct native_file *file, struct object_info *ret)
 	if (r == 0 && id < 0)
 		sysv_pending_info(f->pending, &ds, ret);
 	else if (r == 0)
-		r = sysv_segment_info(file->kind, id, sysv_birth_of(file->kind, id, &ds),
-				      &ds, ret);
+		r = segment_stat(file->kind, id, &ds, ret);
 	return r;
 }
 

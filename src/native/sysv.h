@@ -54,9 +54,13 @@ int sysv_file_new(struct kind *k, struct sysv_file **ret);
 /* Which of those that had identifier @id is the one that @ds tells of. */
 int64_t sysv_birth_of(struct kind *k, int id, const struct shmid_ds *ds);
 
-/* What kind_stat() gives for a segment, or a pending file. */
-int sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
-		      struct object_info *ret);
+/*
+ * What is known of a segment, or a pending file, as by kind_lookup(): how much memory it
+ * takes is that of some time ago. To know it costs more than all the rest, and who is
+ * interested in it asks for it.
+ */
+void sysv_segment_info(struct kind *k, int id, int64_t birth, const struct shmid_ds *ds,
+		       struct object_info *ret);
 void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
 		       struct object_info *ret);
 
