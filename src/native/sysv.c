@@ -170,10 +170,12 @@ void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
 	fill_stat(ds, PENDING_INODES + p->serial, ret);
 }
 
-static void root_info(struct sysv_file *f, struct object_info *ret)
+/* Nobody tells when segments come and go, so it may always just have been. */
+static void root_info(struct object_info *ret)
 {
-	struct timespec since = { .tv_sec = sysv_kind_of(f->file.kind)->since };
+	struct timespec now;
 
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
 	*ret = (struct object_info){
 		.id = { .inode = SYSV_ROOT_INODE },
 		.stat = {
@@ -182,9 +184,9 @@ static void root_info(struct sysv_file *f, struct object_info *ret)
 			.st_mode = S_IFDIR | S_ISVTX | 0777,
 			.st_nlink = 2,
 			.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
-			.st_atim = since,
-			.st_mtim = since,
-			.st_ctim = since,
+			.st_atim = now,
+			.st_mtim = now,
+			.st_ctim = now,
 		},
 	};
 }
@@ -207,7 +209,7 @@ static int sysv_stat(struct native_file *file, struct object_info *ret)
 	int id, r;
 
 	if (is_root(f)) {
-		root_info(f, ret);
+		root_info(ret);
 		return 0;
 	}
 	r = sysv_file_status(f, &ds, &id);
@@ -427,7 +429,6 @@ static int sysv_new(const struct kind_config *config, struct kind **ret)
 	sysv_segments_init(&s->segments);
 	sysv_pendings_init(&s->pendings);
 	sysv_usage_init(&s->usage);
-	s->since = (int64_t)time(NULL);
 	s->stale = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (s->stale < 0)
 		return -errno;

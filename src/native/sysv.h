@@ -28,7 +28,6 @@ struct sysv_kind {
 	struct sysv_usage usage;
 	int stale;           /* an eventfd: names may have gone unnoticed */
 	atomic_uint lookups; /* since that was said last */
-	int64_t since;       /* when it was made, the time of the directory */
 	struct sysv_file root;
 };
 
