@@ -13,6 +13,9 @@
 #include "native/sysv-status.h"
 #include "util/hash.h"
 
+/* How often a new segment may be changed by others before we have it. */
+#define TRIES 64
+
 void sysv_pendings_init(struct sysv_pendings *s)
 {
 	*s = (struct sysv_pendings){ .serial = 0 };
@@ -243,8 +246,8 @@ static int make(const struct sysv_pending *p, uint64_t size)
 	return errno_or(shmget(p->perm.__key, (size_t)size, flags));
 }
 
-/* Gives the new segment the owner that it shall have. Returns its birth. */
-static int settle(const struct sysv_pending *p, int id, int64_t *ret_birth)
+/* Gives the new segment the owner that it shall have, and attaches it. */
+static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int id)
 {
 	struct shmid_ds ds;
 	int r = sysv_status(id, &ds);
@@ -257,8 +260,26 @@ static int settle(const struct sysv_pending *p, int id, int64_t *ret_birth)
 		if (r == 0)
 			r = sysv_status(id, &ds);
 	}
-	*ret_birth = sysv_birth(&ds);
-	return r;
+	if (r < 0)
+		return r;
+	/* Its files may write, whatever its mode says. */
+	return sysv_segment_open(segments, id, sysv_birth(&ds), NULL, 0, &p->segment);
+}
+
+/* From the moment that it is there others can set it, and take it away. */
+static int make_open(struct sysv_pending *p, struct sysv_segments *segments,
+		     uint64_t size)
+{
+	int id = make(p, size);
+	int r = -ESTALE;
+
+	if (id < 0)
+		return id;
+	for (int i = 0; i < TRIES && r == -ESTALE; i++)
+		r = take_over(p, segments, id);
+	if (r < 0)
+		shmctl(id, IPC_RMID, NULL);
+	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
 }
 
 /* The name leads to the segment natively, for as long as that has it. */
@@ -272,19 +293,12 @@ static void give_name_up(struct sysv_pending *p)
 int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
 		      uint64_t size)
 {
-	int64_t birth;
-	int id, r = 0;
+	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
 	if (!p->segment) {
-		id = is_removed(p) ? -EIDRM : make(p, size);
-		r = id < 0 ? id : settle(p, id, &birth);
-		/* Its files may write, whatever its mode says. */
+		r = is_removed(p) ? -EIDRM : make_open(p, segments, size);
 		if (r == 0)
-			r = sysv_segment_open(segments, id, birth, NULL, 0, &p->segment);
-		if (r < 0 && id >= 0)
-			shmctl(id, IPC_RMID, NULL);
-		else if (r == 0)
 			give_name_up(p);
 	}
 	pthread_mutex_unlock(&p->lock);
