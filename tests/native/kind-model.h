@@ -21,9 +21,9 @@
 
 struct model {
 	const char *kind;
-	/* Objects are resized, renamed, dated, and given attributes. */
-	bool resizes, renames, dates, marks;
-	/* Events tell of changes. */
+	/* Objects are resized, renamed, copied, dated, and given attributes. */
+	bool resizes, renames, copies, dates, marks;
+	/* Events tell of all changes. */
 	bool events;
 	/* A handle keeps its object, open or not. */
 	bool keeps;
@@ -177,6 +177,7 @@ static const struct model models[] = {
 		.kind = "posix",
 		.resizes = true,
 		.renames = true,
+		.copies = true,
 		.dates = true,
 		.marks = true,
 		.events = true,

@@ -58,10 +58,14 @@ static void test_copy(void **state)
 
 	(void)state;
 	assert_int_equal(native_write(f, "hello", 5, 3, false), 5);
-	assert_int_equal(native_copy(f, 3, g, SIZE - 5, 5), 5);
+	assert_int_equal(native_copy(f, 3, g, SIZE - 5, 5),
+			 model->copies ? 5 : -EOPNOTSUPP);
+	if (!model->copies)
+		assert_int_equal(native_write(g, "hello", 5, SIZE - 5, false), 5);
 	assert_int_equal(native_read(g, buf, 5, SIZE - 5), 5);
 	assert_memory_equal(buf, "hello", 5);
-	assert_int_equal(native_copy(f, SIZE, g, 0, 5), 0);
+	if (model->copies)
+		assert_int_equal(native_copy(f, SIZE, g, 0, 5), 0);
 	drop(1, g);
 	drop(0, f);
 }
