@@ -111,8 +111,11 @@ ssize_t sysv_tell(struct native_file *f, const char *name, void *value, size_t s
 {
 	char text[TEXT_SIZE];
 	size_t n;
-	int r = tell_text(sysv_file_of(f), name, text);
+	int r;
 
+	if (f == kind_root(f->kind))
+		return -ENODATA;
+	r = tell_text(sysv_file_of(f), name, text);
 	if (r < 0)
 		return r;
 	n = strlen(text);
