@@ -83,9 +83,15 @@ static void unname(struct sysv_pending *p)
 	p->named = false;
 }
 
+static void give_name_up(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->pendings->lock);
+	unname(p);
+	pthread_mutex_unlock(&p->pendings->lock);
+}
+
 static void pending_free(struct sysv_pending *p)
 {
-	sysv_segment_unref(p->segment);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -105,6 +111,7 @@ int sysv_pending_new(struct sysv_pendings *s, key_t key, const struct caller *us
 			  .gid = user ? user->gid : getegid() },
 		.refs = 1,
 		.files = 1,
+		.id = -1,
 		.perm = { .__key = key, .mode = mode & 0777 },
 	};
 	p->perm.uid = p->perm.cuid = p->user.uid;
@@ -145,19 +152,29 @@ struct sysv_pending *sysv_pending_unref(struct sysv_pending *p)
 	return NULL;
 }
 
-void sysv_pending_opened(struct sysv_pending *p)
+bool sysv_pending_opened(struct sysv_pending *p)
 {
-	pthread_mutex_lock(&p->pendings->lock);
-	p->files++;
-	pthread_mutex_unlock(&p->pendings->lock);
+	bool pending;
+
+	pthread_mutex_lock(&p->lock);
+	pending = p->id < 0;
+	if (pending)
+		p->files++;
+	pthread_mutex_unlock(&p->lock);
+	return pending;
 }
 
 void sysv_pending_closed(struct sysv_pending *p)
 {
-	pthread_mutex_lock(&p->pendings->lock);
-	if (--p->files == 0)
-		unname(p);
-	pthread_mutex_unlock(&p->pendings->lock);
+	struct sysv_segment *segment = NULL;
+
+	pthread_mutex_lock(&p->lock);
+	if (--p->files == 0) {
+		give_name_up(p);
+		segment = take_ptr(p->segment);
+	}
+	pthread_mutex_unlock(&p->lock);
+	sysv_segment_unref(segment);
 }
 
 /* The rule of shmctl(2) for IPC_SET and IPC_RMID. Called with the lock held. */
@@ -194,6 +211,15 @@ struct sysv_segment *sysv_pending_segment(struct sysv_pending *p)
 	return segment;
 }
 
+bool sysv_pending_made(struct sysv_pending *p, int *ret_id, int64_t *ret_birth)
+{
+	pthread_mutex_lock(&p->lock);
+	*ret_id = p->id;
+	*ret_birth = p->birth;
+	pthread_mutex_unlock(&p->lock);
+	return *ret_id >= 0;
+}
+
 void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
 {
 	*ret = (struct shmid_ds){ .shm_ctime = p->made };
@@ -208,7 +234,7 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (p->segment) {
+	if (p->id >= 0) {
 		r = -EEXIST;
 	} else if (!may_set(p, caller)) {
 		r = -EPERM;
@@ -282,24 +308,19 @@ static int make_open(struct sysv_pending *p, struct sysv_segments *segments,
 	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
 }
 
-/* The name leads to the segment natively, for as long as that has it. */
-static void give_name_up(struct sysv_pending *p)
-{
-	pthread_mutex_lock(&p->pendings->lock);
-	unname(p);
-	pthread_mutex_unlock(&p->pendings->lock);
-}
-
 int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
 		      uint64_t size)
 {
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (!p->segment) {
+	if (p->id < 0)
 		r = is_removed(p) ? -EIDRM : make_open(p, segments, size);
-		if (r == 0)
-			give_name_up(p);
+	if (r == 0 && p->id < 0) {
+		p->id = p->segment->id;
+		p->birth = p->segment->birth;
+		/* The name leads to it natively, for as long as it has that. */
+		give_name_up(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;

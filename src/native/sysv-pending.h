@@ -26,14 +26,16 @@ struct sysv_pending {
 	int64_t made;       /* when, in seconds since the epoch */
 	struct caller user; /* who made it, and makes the segment */
 
-	struct link link;   /* in pendings->by_key; protected by pendings->lock */
-	bool named;         /* it is there; likewise */
-	unsigned int refs;  /* likewise */
-	unsigned int files; /* open on it; likewise */
+	struct link link;  /* in pendings->by_key; protected by pendings->lock */
+	bool named;        /* it is there; likewise */
+	unsigned int refs; /* likewise */
 
-	pthread_mutex_t lock; /* held over native calls */
-	struct ipc_perm perm; /* as the segment shall have it; protected by lock */
-	struct sysv_segment *segment; /* once there is one, for good; likewise */
+	pthread_mutex_t lock;         /* held over native calls */
+	unsigned int files;           /* open on it; protected by lock */
+	struct ipc_perm perm;         /* as the segment shall have it; likewise */
+	struct sysv_segment *segment; /* while there is one and it is open; likewise */
+	int id;                       /* of the segment, for good, or -1; likewise */
+	int64_t birth;                /* likewise: which segment of that id */
 };
 
 void sysv_pendings_init(struct sysv_pendings *s);
@@ -53,15 +55,18 @@ struct sysv_pending *sysv_pending_unref(struct sysv_pending *p);
 DEFINE_CLEANUP(struct sysv_pending, sysv_pending, sysv_pending_unref);
 #define _cleanup_pending_ _cleanup_(cleanup_sysv_pending)
 
-/* One more file is open on it; one less: with the last one it is not found any more. */
-void sysv_pending_opened(struct sysv_pending *p);
+/* One more file is open on it: false where there is a segment, which is to be opened. */
+bool sysv_pending_opened(struct sysv_pending *p);
+/* One less: with the last one it is not found any more, and its segment is let go. */
 void sysv_pending_closed(struct sysv_pending *p);
 
 /* Its name is taken away, by the owner or root: -EPERM; -ENOENT where it has none. */
 int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller);
 
-/* The segment, borrowed, or NULL where there is none yet. */
+/* The segment, borrowed by who has it open, or NULL where there is none yet. */
 struct sysv_segment *sysv_pending_segment(struct sysv_pending *p);
+/* Whether there was made a segment, and which. */
+bool sysv_pending_made(struct sysv_pending *p, int *ret_id, int64_t *ret_birth);
 
 /* What the segment shall be: its owner, its mode, and no size. */
 void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret);

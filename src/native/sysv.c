@@ -75,7 +75,24 @@ static void sysv_close(struct native_file *file)
 
 struct sysv_segment *sysv_file_segment(struct sysv_file *f)
 {
-	return f->pending ? sysv_pending_segment(f->pending) : f->segment;
+	return f->open && f->pending ? sysv_pending_segment(f->pending) : f->segment;
+}
+
+/* Which segment @f is of: false while it is pending. */
+static bool segment_of(struct sysv_file *f, int *ret_id, int64_t *ret_birth)
+{
+	int64_t made;
+
+	*ret_id = f->segment ? f->segment->id : f->id;
+	*ret_birth = f->segment ? f->segment->birth : f->birth;
+	if (!f->pending)
+		return true;
+	if (!sysv_pending_made(f->pending, ret_id, &made))
+		return false;
+	/* By this handle it may have been set since. */
+	if (*ret_birth == 0)
+		*ret_birth = made;
+	return true;
 }
 
 /* Which segment it is that has identifier @id now, and is @ds. */
@@ -90,21 +107,18 @@ int64_t sysv_birth_of(struct kind *k, int id, const struct shmid_ds *ds)
 
 int sysv_file_status(struct sysv_file *f, struct shmid_ds *ret, int *ret_id)
 {
-	struct sysv_segment *segment = sysv_file_segment(f);
+	int64_t birth;
 	int r;
 
-	*ret_id = segment ? segment->id : f->id;
-	if (f->pending && !segment) {
+	if (!segment_of(f, ret_id, &birth)) {
 		sysv_pending_status(f->pending, ret);
 		return 0;
 	}
 	r = sysv_status(*ret_id, ret);
 	if (r < 0)
 		return r == -ENOENT ? -ESTALE : r;
-	/* What is open cannot become another. */
-	if (!segment && sysv_birth_of(f->file.kind, f->id, ret) != f->birth)
-		return -ESTALE;
-	return 0;
+	/* What is open cannot become another, and is known. */
+	return sysv_birth_of(f->file.kind, *ret_id, ret) == birth ? 0 : -ESTALE;
 }
 
 static int64_t latest(const struct shmid_ds *ds)
@@ -236,21 +250,29 @@ static int access_mask(int flags)
 	return flags & KIND_OPEN_EXEC ? mask | X_OK : mask;
 }
 
-/* The segment of handle or file @f, with one more user, if @caller may. */
+/* The segment of handle or file @f, with one more user, if @caller may; NULL while it is
+ * pending. */
 static int open_segment(struct sysv_file *f, const struct caller *caller, int flags,
 			struct sysv_segment **ret)
 {
-	struct sysv_segment *segment = sysv_file_segment(f);
 	struct shmid_ds ds;
+	int64_t birth;
+	int id;
 
-	if (f->pending && !segment) {
+	if (!segment_of(f, &id, &birth)) {
 		sysv_pending_status(f->pending, &ds);
 		return caller ? sysv_allows(&ds, caller, access_mask(flags)) : 0;
 	}
-	return sysv_segment_open(&sysv_kind_of(f->file.kind)->segments,
-				 segment ? segment->id : f->id,
-				 segment ? segment->birth : f->birth, caller,
+	return sysv_segment_open(&sysv_kind_of(f->file.kind)->segments, id, birth, caller,
 				 attach_flags(flags), ret);
+}
+
+static bool pend(struct sysv_pending *p, struct sysv_file *f)
+{
+	if (!sysv_pending_opened(p))
+		return false;
+	f->pending = sysv_pending_ref(p);
+	return true;
 }
 
 int sysv_open(struct native_file *file, const struct caller *caller, int flags,
@@ -270,11 +292,11 @@ int sysv_open(struct native_file *file, const struct caller *caller, int flags,
 		return r;
 	opened->open = true;
 	opened->flags = flags;
-	if (f->pending) {
-		opened->pending = sysv_pending_ref(f->pending);
-		sysv_pending_opened(f->pending);
-	} else {
-		opened->segment = take_ptr(segment);
+	opened->segment = take_ptr(segment);
+	if (!opened->segment && !pend(f->pending, opened)) {
+		/* There is a segment by now. */
+		native_file_unref(&opened->file);
+		return sysv_open(file, caller, flags, ret);
 	}
 	*ret = &opened->file;
 	return 0;
