@@ -75,6 +75,13 @@ static inline int look(const char *text, struct object_info *ret)
 	return kind_lookup(kind, NULL, text, &f, ret);
 }
 
+static inline int look_errno(const char *text)
+{
+	struct object_info info;
+
+	return look(text, &info);
+}
+
 /* The errno of creating @text, or of opening what is there, or 0. */
 static inline int try_create(const struct caller *c, const char *text, int flags,
 			     mode_t mode)

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of the kind "sysv" that have a name and no size yet: there is no segment before
+ * somebody has said how large.
+ */
+#include "kind-callers.h"
+#include "sysv-fixture.h"
+
+/* As create(), but without a size. */
+static struct native_file *pend(const struct caller *c, const char *text, mode_t mode)
+{
+	struct native_file *f = NULL;
+	struct object_info info;
+
+	assert_int_equal(kind_create(kind, c, text, O_RDWR | O_EXCL, mode, &f, &info), 0);
+	assert_true(info.created);
+	assert_int_equal(info.stat.st_mode, S_IFREG | mode);
+	assert_int_equal(info.stat.st_size, 0);
+	return f;
+}
+
+static bool exists(int n)
+{
+	return shmget(sysv_key(n), 0, 0) >= 0;
+}
+
+/* It is there for who asks for its name, and natively it is not. */
+static void test_pending(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0640);
+	struct object_info info, again;
+	char c;
+
+	(void)state;
+	assert_false(exists(0));
+	assert_int_equal(listed(name(0)), 0);
+	assert_int_equal(look(name(0), &info), 0);
+	assert_int_equal(kind_identify(kind, NULL, name(0), &again), 0);
+	assert_memory_equal(&again.id, &info.id, sizeof(info.id));
+	assert_int_equal(info.stat.st_mode, S_IFREG | 0640);
+	assert_int_equal(info.stat.st_ino, stat_of(f).st_ino);
+	assert_int_equal(stat_of(f).st_nlink, 1);
+	assert_int_equal(stat_of(f).st_size, 0);
+	assert_int_equal(stat_of(f).st_blocks, 0);
+	assert_int_equal(try_create(NULL, name(0), O_RDWR | O_EXCL, 0600), -EEXIST);
+	assert_int_equal(try_create(NULL, name(0), O_RDWR, 0600), 0);
+	assert_int_equal(native_read(f, &c, 1, 0), 0);
+	assert_int_equal(native_write(f, &c, 0, 0, false), 0);
+	assert_int_equal(native_resize(f, 0), 0);
+	assert_int_equal(native_backing(f), -EOPNOTSUPP);
+	assert_int_equal(native_seek(f, 0, SEEK_DATA), -ENXIO);
+	assert_int_equal(native_sync(f, false), 0);
+	assert_false(exists(0));
+	/* Closed without a size. */
+	native_file_unref(f);
+	assert_int_equal(look(name(0), &info), -ENOENT);
+	assert_false(exists(0));
+}
+
+static void test_sized_by_resizing(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0640);
+	struct object_info info;
+	struct shmid_ds ds;
+
+	(void)state;
+	assert_int_equal(native_resize(f, 5000), 0);
+	ds = ds_of(sysv_id(0));
+	assert_int_equal(ds.shm_segsz, 5000);
+	assert_int_equal(ds.shm_perm.mode, 0640);
+	assert_int_equal(ds.shm_cpid, getpid());
+	assert_int_equal(ds.shm_nattch, 1);
+	assert_int_equal(listed(name(0)), 1);
+	assert_int_equal(look(name(0), &info), 0);
+	assert_int_equal(info.stat.st_size, 5000);
+	assert_int_equal(info.stat.st_ino, sysv_id(0));
+	assert_int_equal(stat_of(f).st_ino, sysv_id(0));
+	assert_int_equal(stat_of(f).st_size, 5000);
+	/* From here on it is as any other. */
+	assert_int_equal(native_resize(f, 5000), 0);
+	assert_int_equal(native_resize(f, 5001), -EPERM);
+	assert_int_equal(native_write(f, "ab", 2, 4999, false), 1);
+	assert_int_equal(native_write(f, "b", 1, 5000, false), -ENOSPC);
+	drop(0, f);
+}
+
+static void test_sized_by_writing(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	char buf[16];
+
+	(void)state;
+	assert_int_equal(native_write(f, "hello", 5, 3, false), 5);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 8);
+	assert_int_equal(native_read(f, buf, sizeof(buf), 0), 8);
+	assert_memory_equal(buf, "\0\0\0hello", 8);
+	assert_int_equal(native_write(f, "!", 1, 8, false), -ENOSPC);
+	drop(0, f);
+	f = pend(NULL, name(0), 0600);
+	assert_int_equal(native_write(f, "hello", 5, 3, true), 5);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 5);
+	drop(0, f);
+}
+
+static void test_sized_by_allocating(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+
+	(void)state;
+	assert_int_equal(native_allocate(f, FALLOC_FL_KEEP_SIZE, 0, SIZE), -EOPNOTSUPP);
+	assert_false(exists(0));
+	assert_int_equal(native_allocate(f, 0, SIZE, 2 * SIZE), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 3 * SIZE);
+	drop(0, f);
+}
+
+static void test_sized_by_its_name(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	struct native_file *handle = handle_of(name(0));
+
+	(void)state;
+	assert_int_equal(native_truncate(handle, NULL, 0), 0);
+	assert_false(exists(0));
+	assert_int_equal(native_truncate(handle, NULL, SIZE), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, SIZE);
+	assert_int_equal(native_truncate(handle, NULL, SIZE + 1), -EPERM);
+	native_file_unref(handle);
+	drop(0, f);
+}
+
+/* All files that were opened on it are open on the segment when there is one. */
+static void test_shared_before_it_is_there(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	struct native_file *handle = handle_of(name(0));
+	struct native_file *other = open_named(NULL, name(0), O_RDWR);
+	char c = 0;
+
+	(void)state;
+	/* The one that made it closes it first. */
+	native_file_unref(f);
+	assert_int_equal(look_errno(name(0)), 0);
+	f = open_named(NULL, name(0), O_RDONLY);
+	assert_int_equal(native_write(f, "x", 1, 0, false), -EBADF);
+	assert_int_equal(native_resize(f, SIZE), -EINVAL);
+	assert_int_equal(native_write(other, "x", 1, 9, false), 1);
+	assert_int_equal(native_read(f, &c, 1, 9), 1);
+	assert_int_equal(c, 'x');
+	assert_int_equal(stat_of(handle).st_ino, sysv_id(0));
+	assert_int_equal(ds_of(sysv_id(0)).shm_nattch, 1);
+	native_file_unref(other);
+	native_file_unref(f);
+	/* With the last file it is detached, whoever still knows of it. */
+	assert_int_equal(ds_of(sysv_id(0)).shm_nattch, 0);
+	assert_int_equal(stat_of(handle).st_ino, sysv_id(0));
+	assert_int_equal(try_open(handle, NULL, O_RDWR), 0);
+	model->remove(0);
+	assert_int_equal(native_access(handle, NULL, F_OK), -ESTALE);
+	native_file_unref(handle);
+}
+
+/* Somebody else made one natively: that is the one the name leads to. */
+static void test_overtaken(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	struct object_info info;
+
+	(void)state;
+	sysv_make(0, 2 * SIZE, 0644);
+	assert_int_equal(native_resize(f, SIZE), -EEXIST);
+	assert_int_equal(native_write(f, "x", 1, 0, false), -EEXIST);
+	assert_int_equal(look(name(0), &info), 0);
+	assert_int_equal(info.stat.st_size, 2 * SIZE);
+	assert_int_equal(stat_of(f).st_size, 0);
+	native_file_unref(f);
+	assert_int_equal(look(name(0), &info), 0);
+	model->remove(0);
+}
+
+static void test_removed_before_it_is_there(void **state)
+{
+	struct groups none = { .n = 0 };
+	struct caller bob = user(1001, &none);
+	struct native_file *f, *other;
+
+	(void)state;
+	need_root();
+	f = pend(NULL, name(0), 0666);
+	assert_int_equal(kind_remove(kind, &bob, name(0)), -EPERM);
+	assert_int_equal(kind_remove(kind, NULL, name(0)), 0);
+	assert_int_equal(kind_remove(kind, NULL, name(0)), -ENOENT);
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+	other = create(0, 0600);
+	assert_int_equal(native_resize(f, SIZE), -EIDRM);
+	assert_int_equal(native_write(f, "x", 1, 0, false), -EIDRM);
+	native_file_unref(f);
+	drop(0, other);
+}
+
+/* It is the creator's, whoever gives it a size, with what was set before. */
+static void test_made_as_the_creator(void **state)
+{
+	struct groups none = { .n = 0 };
+	struct caller alice = user(1000, &none);
+	struct caller bob = user(1001, &none);
+	struct native_file *f, *other = NULL;
+	struct shmid_ds ds;
+
+	(void)state;
+	need_root();
+	f = pend(&alice, name(0), 0600);
+	assert_int_equal(try_open(f, &bob, O_RDWR), -EACCES);
+	assert_int_equal(native_chmod(f, &bob, 0666), -EPERM);
+	assert_int_equal(native_truncate(f, &bob, SIZE), -EACCES);
+	assert_int_equal(native_chmod(f, &alice, 0666), 0);
+	assert_int_equal(native_chown(f, &alice, (uid_t)-1, 50), 0);
+	assert_int_equal(stat_of(f).st_mode, S_IFREG | 0666);
+	assert_int_equal(native_open(f, &bob, O_RDWR, &other), 0);
+	assert_int_equal(native_resize(other, SIZE), 0);
+	ds = ds_of(sysv_id(0));
+	assert_int_equal(ds.shm_perm.uid, 1000);
+	assert_int_equal(ds.shm_perm.gid, 50);
+	assert_int_equal(ds.shm_perm.cuid, 1000);
+	assert_int_equal(ds.shm_perm.cgid, 1000);
+	assert_int_equal(ds.shm_perm.mode, 0666);
+	native_file_unref(other);
+	drop(0, f);
+}
+
+/* A mode that lets the creator do nothing is one for those who come later. */
+static void test_mode_that_refuses(void **state)
+{
+	struct groups none = { .n = 0 };
+	struct caller alice = user(1000, &none);
+	struct native_file *f;
+
+	(void)state;
+	need_root();
+	f = create_named(&alice, name(0), 0, SIZE);
+	assert_int_equal(native_write(f, "x", 1, 0, false), 1);
+	assert_int_equal(try_open(f, &alice, O_RDONLY), -EACCES);
+	drop(0, f);
+}
+
+/* shmget(2) makes nothing without a size. */
+static void test_needs_to_be_written(void **state)
+{
+	(void)state;
+	assert_int_equal(try_create(NULL, name(0), O_RDONLY, 0600), -EINVAL);
+	assert_int_equal(try_create(NULL, name(0), O_RDONLY | O_EXCL, 0600), -EINVAL);
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+	native_file_unref(create(0, 0600));
+	assert_int_equal(try_create(NULL, name(0), O_RDONLY, 0600), 0);
+	drop(0, NULL);
+}
+
+/* The key 0 is no key: each time there is another segment, which has an identifier. */
+static void test_key_of_none(void **state)
+{
+	static const char *const private = "0x00000000";
+	struct native_file *f = pend(NULL, private, 0600);
+	struct native_file *g = pend(NULL, private, 0640);
+	struct object_info info;
+	int id;
+
+	(void)state;
+	assert_int_equal(look_errno(private), -ENOENT);
+	assert_int_not_equal(stat_of(f).st_ino, stat_of(g).st_ino);
+	assert_int_equal(native_resize(f, SIZE), 0);
+	assert_int_equal(native_write(g, "x", 1, SIZE, false), 1);
+	id = (int)stat_of(f).st_ino;
+	assert_int_equal(atoi(told(f, "shmid")), id);
+	assert_string_equal(told(f, "key"), private);
+	assert_int_equal(ds_of(id).shm_segsz, SIZE);
+	assert_int_equal(ds_of(id).shm_perm.__key, IPC_PRIVATE);
+	assert_int_equal(look_errno(private), -ENOENT);
+	assert_int_equal(kind_remove(kind, NULL, private), -ENOENT);
+	assert_int_equal(listed(private), 0);
+	assert_int_equal(listed(id_name(id)), 1);
+	assert_int_equal(look(id_name(id), &info), 0);
+	assert_int_equal(info.stat.st_size, SIZE);
+	drop_named(id_name(id), f);
+	id = (int)stat_of(g).st_ino;
+	assert_int_equal(ds_of(id).shm_segsz, SIZE + 1);
+	assert_int_equal(ds_of(id).shm_perm.mode, 0640);
+	drop_named(id_name(id), g);
+}
+
+/* What is told of it before it is there. */
+static void test_told_while_pending(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+
+	(void)state;
+	assert_int_equal(native_tell(f, "shmid", NULL, 0), -ENODATA);
+	assert_string_equal(told(f, "key"), name(0));
+	assert_string_equal(told(f, "nattch"), "0");
+	assert_string_equal(told(f, "rss"), "0");
+	assert_string_equal(told(f, "atime"), "0");
+	assert_string_equal(told(f, "flags"), "");
+	native_file_unref(f);
+}
+
+int main(int argc, char *argv[])
+{
+	const struct CMUnitTest tests[] = {
+		kind_test(test_pending),
+		kind_test(test_sized_by_resizing),
+		kind_test(test_sized_by_writing),
+		kind_test(test_sized_by_allocating),
+		kind_test(test_sized_by_its_name),
+		kind_test(test_shared_before_it_is_there),
+		kind_test(test_overtaken),
+		kind_test(test_removed_before_it_is_there),
+		kind_test(test_made_as_the_creator),
+		kind_test(test_mode_that_refuses),
+		kind_test(test_needs_to_be_written),
+		kind_test(test_key_of_none),
+		kind_test(test_told_while_pending),
+	};
+
+	return kind_run("sysv-pending", tests, argc, argv);
+}
