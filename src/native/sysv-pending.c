@@ -152,16 +152,19 @@ struct sysv_pending *sysv_pending_unref(struct sysv_pending *p)
 	return NULL;
 }
 
-bool sysv_pending_opened(struct sysv_pending *p)
+int sysv_pending_opened(struct sysv_pending *p)
 {
-	bool pending;
+	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	pending = p->id < 0;
-	if (pending)
+	if (p->id >= 0)
+		r = -EEXIST;
+	else if (p->files == 0)
+		r = -ESTALE;
+	else
 		p->files++;
 	pthread_mutex_unlock(&p->lock);
-	return pending;
+	return r;
 }
 
 void sysv_pending_closed(struct sysv_pending *p)
@@ -220,12 +223,16 @@ bool sysv_pending_made(struct sysv_pending *p, int *ret_id, int64_t *ret_birth)
 	return *ret_id >= 0;
 }
 
-void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
+int sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
 {
+	int r;
+
 	*ret = (struct shmid_ds){ .shm_ctime = p->made };
 	pthread_mutex_lock(&p->lock);
 	ret->shm_perm = p->perm;
+	r = p->files > 0 ? 0 : -ESTALE;
 	pthread_mutex_unlock(&p->lock);
+	return r;
 }
 
 int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,

@@ -55,8 +55,11 @@ struct sysv_pending *sysv_pending_unref(struct sysv_pending *p);
 DEFINE_CLEANUP(struct sysv_pending, sysv_pending, sysv_pending_unref);
 #define _cleanup_pending_ _cleanup_(cleanup_sysv_pending)
 
-/* One more file is open on it: false where there is a segment, which is to be opened. */
-bool sysv_pending_opened(struct sysv_pending *p);
+/*
+ * One more file is open on it: -EEXIST where there is a segment, which is to be opened,
+ * -ESTALE where no file is open on it any more.
+ */
+int sysv_pending_opened(struct sysv_pending *p);
 /* One less: with the last one it is not found any more, and its segment is let go. */
 void sysv_pending_closed(struct sysv_pending *p);
 
@@ -68,8 +71,8 @@ struct sysv_segment *sysv_pending_segment(struct sysv_pending *p);
 /* Whether there was made a segment, and which. */
 bool sysv_pending_made(struct sysv_pending *p, int *ret_id, int64_t *ret_birth);
 
-/* What the segment shall be: its owner, its mode, and no size. */
-void sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret);
+/* What the segment shall be: its owner, its mode, and no size. -ESTALE as above. */
+int sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret);
 
 /*
  * Sets what @set says, as IPC_SET does, by the owner or root: -EPERM. -EEXIST where there

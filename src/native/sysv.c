@@ -110,10 +110,8 @@ int sysv_file_status(struct sysv_file *f, struct shmid_ds *ret, int *ret_id)
 	int64_t birth;
 	int r;
 
-	if (!segment_of(f, ret_id, &birth)) {
-		sysv_pending_status(f->pending, ret);
-		return 0;
-	}
+	if (!segment_of(f, ret_id, &birth))
+		return sysv_pending_status(f->pending, ret);
 	r = sysv_status(*ret_id, ret);
 	if (r < 0)
 		return r == -ENOENT ? -ESTALE : r;
@@ -257,22 +255,25 @@ static int open_segment(struct sysv_file *f, const struct caller *caller, int fl
 {
 	struct shmid_ds ds;
 	int64_t birth;
-	int id;
+	int id, r;
 
 	if (!segment_of(f, &id, &birth)) {
-		sysv_pending_status(f->pending, &ds);
-		return caller ? sysv_allows(&ds, caller, access_mask(flags)) : 0;
+		r = sysv_pending_status(f->pending, &ds);
+		if (r == 0 && caller)
+			r = sysv_allows(&ds, caller, access_mask(flags));
+		return r;
 	}
 	return sysv_segment_open(&sysv_kind_of(f->file.kind)->segments, id, birth, caller,
 				 attach_flags(flags), ret);
 }
 
-static bool pend(struct sysv_pending *p, struct sysv_file *f)
+static int pend(struct sysv_pending *p, struct sysv_file *f)
 {
-	if (!sysv_pending_opened(p))
-		return false;
-	f->pending = sysv_pending_ref(p);
-	return true;
+	int r = sysv_pending_opened(p);
+
+	if (r == 0)
+		f->pending = sysv_pending_ref(p);
+	return r;
 }
 
 int sysv_open(struct native_file *file, const struct caller *caller, int flags,
@@ -293,13 +294,14 @@ int sysv_open(struct native_file *file, const struct caller *caller, int flags,
 	opened->open = true;
 	opened->flags = flags;
 	opened->segment = take_ptr(segment);
-	if (!opened->segment && !pend(f->pending, opened)) {
-		/* There is a segment by now. */
+	if (!opened->segment)
+		r = pend(f->pending, opened);
+	if (r == 0)
+		*ret = &opened->file;
+	else
 		native_file_unref(&opened->file);
-		return sysv_open(file, caller, flags, ret);
-	}
-	*ret = &opened->file;
-	return 0;
+	/* There is a segment by now. */
+	return r == -EEXIST ? sysv_open(file, caller, flags, ret) : r;
 }
 
 static int sysv_access(struct native_file *file, const struct caller *caller, int mask)
