@@ -51,10 +51,25 @@ static void test_pending(void **state)
 	assert_int_equal(native_seek(f, 0, SEEK_DATA), -ENXIO);
 	assert_int_equal(native_sync(f, false), 0);
 	assert_false(exists(0));
-	/* Closed without a size. */
+	native_file_unref(f);
+}
+
+static void test_closed_without_a_size(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0640);
+	struct native_file *handle = handle_of(name(0));
+	struct object_info info;
+
+	(void)state;
+	native_file_unref(open_named(NULL, name(0), O_RDWR));
+	assert_int_equal(native_stat(handle, &info), 0);
 	native_file_unref(f);
 	assert_int_equal(look(name(0), &info), -ENOENT);
+	assert_int_equal(native_stat(handle, &info), -ESTALE);
+	assert_int_equal(try_open(handle, NULL, O_RDWR), -ESTALE);
+	assert_int_equal(native_truncate(handle, NULL, SIZE), -ESTALE);
 	assert_false(exists(0));
+	native_file_unref(handle);
 }
 
 static void test_sized_by_resizing(void **state)
@@ -306,6 +321,7 @@ int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		kind_test(test_pending),
+		kind_test(test_closed_without_a_size),
 		kind_test(test_sized_by_resizing),
 		kind_test(test_sized_by_writing),
 		kind_test(test_sized_by_allocating),
