@@ -119,26 +119,7 @@ struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment)
 	return NULL;
 }
 
-/* shmat(2), as the caller. */
-static int attach_as(int id, const struct caller *caller, int flags, void **ret)
-{
-	_as_caller_ struct caller_guard guard = { false, false };
-	struct shmid_ds ds;
-	void *address;
-	int r = sysv_status(id, &ds);
-
-	if (r == 0)
-		r = caller_enter(caller, sysv_groups_decide(&ds, caller), &guard);
-	if (r < 0)
-		return r == -ENOENT ? -ESTALE : r;
-	address = shmat(id, NULL, flags);
-	if (address == NOWHERE)
-		return errno == EINVAL || errno == EIDRM ? -ESTALE : -errno;
-	*ret = address;
-	return 0;
-}
-
-/* What is attached now, and so cannot become another any more, must be what was meant. */
+/* What has identifier @id must be what was meant. */
 static int check_birth(struct sysv_segments *s, int id, int64_t birth,
 		       struct shmid_ds *ret)
 {
@@ -150,6 +131,26 @@ static int check_birth(struct sysv_segments *s, int id, int64_t birth,
 	if (!sysv_segments_know(s, id, &known))
 		known = sysv_birth(ret);
 	return known == birth ? 0 : -ESTALE;
+}
+
+/* shmat(2), as the caller. */
+static int attach_as(struct sysv_segments *s, int id, int64_t birth,
+		     const struct caller *caller, int flags, void **ret)
+{
+	_as_caller_ struct caller_guard guard = { false, false };
+	struct shmid_ds ds;
+	void *address;
+	int r = check_birth(s, id, birth, &ds);
+
+	if (r == 0)
+		r = caller_enter(caller, sysv_groups_decide(&ds, caller), &guard);
+	if (r < 0)
+		return r;
+	address = shmat(id, NULL, flags);
+	if (address == NOWHERE)
+		return errno == EINVAL || errno == EIDRM ? -ESTALE : -errno;
+	*ret = address;
+	return 0;
 }
 
 /*
@@ -279,7 +280,8 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 		*ret = take_ptr(segment);
 		return 0;
 	}
-	r = attach_as(id, caller, flags, &address);
+	r = attach_as(s, id, birth, caller, flags, &address);
+	/* Attached it cannot become another any more. */
 	if (r == 0)
 		r = check_birth(s, id, birth, &ds);
 	if (r == 0 && !segment) {
