@@ -2,8 +2,8 @@
 /*
  * The kernel writes the table a page at a time, and lets segments come and go between two
  * pages: those are in it or not. All others are, since it goes on behind the place of the
- * last row, whatever number of rows is before that. But some kernels (before Linux 5.7)
- * may repeat a row where they go on; then it is the later one that counts.
+ * last row, whatever number of rows is before that. Kernels about Linux 5.6 repeat a row
+ * for each free place before it: the last one counts, as the news.
  *
  * Columns are found by their names, since more of them came in the past.
  */
@@ -197,34 +197,37 @@ static int parse_rows(struct span text, const struct columns *columns,
 	return 0;
 }
 
-/* Of equal ones, by their places. */
+/* Where the row of a segment is. */
+struct place {
+	int shmid;
+	size_t i;
+};
+
 static int compare_places(const void *a, const void *b)
 {
-	const struct sysv_row *x = *(const struct sysv_row *const *)a;
-	const struct sysv_row *y = *(const struct sysv_row *const *)b;
+	const struct place *x = a, *y = b;
 
 	if (x->shmid != y->shmid)
 		return x->shmid < y->shmid ? -1 : 1;
-	return (x > y) - (x < y);
+	return (x->i > y->i) - (x->i < y->i);
 }
 
-/* Puts @rows in order, and the last of equal ones alone. */
+/* Puts @rows in order, and of equal ones the last alone. */
 static int arrange(const struct sysv_row *rows, size_t n, struct sysv_table **ret)
 {
-	_cleanup_free_ const struct sysv_row **order = calloc(n + 1, sizeof(*order));
-	_cleanup_(cleanup_sysv_table) struct sysv_table *t = NULL;
+	_cleanup_free_ struct place *places = calloc(n + 1, sizeof(*places));
+	struct sysv_table *t = places ? malloc(sizeof(*t) + n * sizeof(*rows)) : NULL;
 
-	t = malloc(sizeof(*t) + n * sizeof(*rows));
-	if (!order || !t)
+	if (!t)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++)
-		order[i] = &rows[i];
-	qsort(order, n, sizeof(*order), compare_places);
+		places[i] = (struct place){ .shmid = rows[i].shmid, .i = i };
+	qsort(places, n, sizeof(*places), compare_places);
 	t->n = 0;
 	for (size_t i = 0; i < n; i++)
-		if (i + 1 == n || order[i]->shmid != order[i + 1]->shmid)
-			t->rows[t->n++] = *order[i];
-	*ret = take_ptr(t);
+		if (i + 1 == n || places[i].shmid != places[i + 1].shmid)
+			t->rows[t->n++] = rows[places[i].i];
+	*ret = t;
 	return 0;
 }
 
@@ -251,29 +254,28 @@ int sysv_table_parse(const char *text, size_t size, struct sysv_table **ret)
 	return arrange(rows, n, ret);
 }
 
-/* Reads all of @fd, which says nothing of its size. */
-static int read_all(int fd, char **ret, size_t *ret_size)
+/* Reads all of @fd, which does not say how much that is. @text is its owner's to free. */
+static int read_all(int fd, char **text, size_t *size)
 {
-	_cleanup_free_ char *text = NULL;
-	size_t room = 0, size = 0;
+	size_t room = 0;
 	ssize_t n;
 
+	*size = 0;
 	do {
-		if (size == room) {
-			char *more = realloc(text, room ? room * 2 : TEXT_FIRST);
+		if (*size == room) {
+			size_t larger = room ? room * 2 : TEXT_FIRST;
+			char *more = realloc(*text, larger);
 
 			if (!more)
 				return -ENOMEM;
-			text = more;
-			room = room ? room * 2 : TEXT_FIRST;
+			*text = more;
+			room = larger;
 		}
-		n = read(fd, text + size, room - size);
+		n = read(fd, *text + *size, room - *size);
 		if (n < 0)
 			return -errno;
-		size += (size_t)n;
+		*size += (size_t)n;
 	} while (n > 0);
-	*ret = take_ptr(text);
-	*ret_size = size;
 	return 0;
 }
 
@@ -281,7 +283,7 @@ int sysv_table_read(struct sysv_table **ret)
 {
 	_cleanup_close_ int fd = open("/proc/sysvipc/shm", O_RDONLY | O_CLOEXEC);
 	_cleanup_free_ char *text = NULL;
-	size_t size = 0;
+	size_t size;
 	int r;
 
 	if (fd < 0)

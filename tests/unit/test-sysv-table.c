@@ -4,14 +4,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ipc.h>
+#include <sys/prctl.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -84,14 +87,14 @@ static void test_each_field(void **state)
 	assert_int_equal(row->swap, 8192);
 }
 
-/* Other columns may hold anything. */
+/* Other columns may hold anything, and be named almost as ours are. */
 static void test_other_columns(void **state)
 {
 	_cleanup_(cleanup_sysv_table) struct sysv_table *t = NULL;
 	const struct sysv_row *row;
 
 	(void)state;
-	assert_int_equal(parse("swap new rss ctime dtime atime cgid cuid gid uid nattch "
+	assert_int_equal(parse("swap ke rss ctime dtime atime cgid cuid gid uid nattch "
 			       "lpid cpid size perms shmid key keys\n"
 			       "1 ? 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 -x-\n",
 			       &t),
@@ -146,6 +149,7 @@ static void test_numbers_refused(void **state)
 		"2147483648 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"0 2147483648 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"0 -1 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
+		"0 -0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"0 0 40000000000 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"0 0 8 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
 		"0 0 0 18446744073709551616 0 0 0 0 0 0 0 0 0 0 0 0\n",
@@ -341,6 +345,46 @@ static void test_many(void **state)
 	assert_int_equal(sandbox_count_fds(), fds);
 }
 
+static _Noreturn void come_and_go(void)
+{
+	int ids[64];
+
+	/* Also where the test fails. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (size_t i = 0; i < COUNT(ids); i++)
+		ids[i] = shmget(IPC_PRIVATE, 1, 0600);
+	for (size_t i = 0;; i = (i + 7) % COUNT(ids)) {
+		shmctl(ids[i], IPC_RMID, NULL);
+		ids[i] = shmget(IPC_PRIVATE, 1, 0600);
+	}
+}
+
+/* What stays is in each table, whatever comes and goes while that is read. */
+static void test_others_come_and_go(void **state)
+{
+	int ids[MANY / 4];
+	pid_t child;
+
+	(void)state;
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0)
+		come_and_go();
+	for (size_t i = 0; i < COUNT(ids); i++)
+		ids[i] = make(IPC_PRIVATE, 1);
+	for (int times = 0; times < 50; times++) {
+		_cleanup_(cleanup_sysv_table) struct sysv_table *t = NULL;
+
+		assert_int_equal(sysv_table_read(&t), 0);
+		for (size_t i = 0; i < COUNT(ids); i++)
+			assert_non_null(sysv_table_find(t, ids[i]));
+	}
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	for (size_t i = 0; i < COUNT(ids); i++)
+		assert_int_equal(shmctl(ids[i], IPC_RMID, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +400,7 @@ int main(void)
 		cmocka_unit_test(test_last_of_a_segment),
 		cmocka_unit_test(test_kernel_says),
 		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_others_come_and_go),
 	};
 
 	sandbox_enter();
