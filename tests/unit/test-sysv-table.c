@@ -218,19 +218,25 @@ static void test_headers_refused(void **state)
 		assert_refused(table[i]);
 }
 
+static void cut_last(char *text)
+{
+	text[strlen(text) - 1] = '\0';
+}
+
 /* Any number of them has an end. */
 static void test_columns_without_number(void **state)
 {
 	_cleanup_(cleanup_sysv_table) struct sysv_table *t = NULL;
-	char text[4096] = HEADER;
-	size_t at = strlen(HEADER) - 1;
+	char text[1024] = HEADER;
 
 	(void)state;
+	cut_last(text);
 	for (int i = 16; i < 64; i++)
-		at += (size_t)sprintf(text + at, " x");
-	sprintf(text + at, "\n");
+		strcat(text, " x");
+	strcat(text, "\n");
 	assert_int_equal(parse(text, &t), 0);
-	sprintf(text + at, " x\n");
+	cut_last(text);
+	strcat(text, " x\n");
 	assert_refused(text);
 }
 
