@@ -9,7 +9,7 @@ packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-d
 	libsystemd-dev'
 packages_demo="$packages_build python3 xxd attr"
 packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev scdoc tar"
-packages_check="$packages_test clang clang-format clang-tidy valgrind shellcheck"
+packages_check="$packages_test clang clang-format clang-tidy libclang-rt-dev valgrind shellcheck"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
 say()
