@@ -14,9 +14,10 @@ static const unsigned int kept[] = {
 	CAP_DAC_OVERRIDE,    /* root's access */
 	CAP_DAC_READ_SEARCH, /* likewise */
 	CAP_FOWNER,          /* root's chmod, utimes, and unlink in a sticky directory */
+	CAP_IPC_OWNER,       /* root's access to System V segments */
 	CAP_SETGID,          /* to become the caller */
 	CAP_SETUID,          /* likewise */
-	CAP_SYS_ADMIN,       /* backing files, umount, trusted.* attributes */
+	CAP_SYS_ADMIN,       /* backing files, umount, trusted.* attributes, IPC_SET */
 };
 
 static bool is_kept(unsigned int capability)
