@@ -437,6 +437,7 @@ static int sysv_new(const struct kind_config *config, struct kind **ret)
 {
 	_cleanup_(cleanup_kind) struct kind *k = NULL;
 	struct sysv_kind *s;
+	uint64_t rss, swap;
 	struct statvfs st;
 	int r;
 
@@ -456,8 +457,11 @@ static int sysv_new(const struct kind_config *config, struct kind **ret)
 	s->stale = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (s->stale < 0)
 		return -errno;
-	/* -ENOSYS where the kernel has no System V IPC. */
+	/* -ENOSYS where the kernel has no System V IPC, -ENOENT where /proc is missing.
+	 */
 	r = sysv_statfs(k, &st);
+	if (r == 0)
+		r = sysv_usage_get(&s->usage, 0, &rss, &swap);
 	if (r == 0)
 		*ret = take_ptr(k);
 	return r;
