@@ -15,6 +15,7 @@
 
 #define PLACES_FIRST 16
 #define PLACES_MAX   (UINT32_MAX / SLOTS_CHUNK)
+#define USES_MASK    ((1u << (SLOTS_BITS - 32)) - 1)
 
 struct slot {
 	void *pointer; /* NULL: free */
@@ -148,7 +149,7 @@ void *slots_remove(struct slots *s, uint64_t number)
 	if (c->first == SLOTS_CHUNK)
 		DL_APPEND(s->open, c);
 	c->slots[i].pointer = NULL;
-	c->slots[i].uses++;
+	c->slots[i].uses = (c->slots[i].uses + 1) & USES_MASK;
 	c->slots[i].next = c->first;
 	c->first = i;
 	c->used--;

@@ -2,13 +2,14 @@
 #pragma once
 /*
  * Numbers for things that a peer names by number: a 64-bit number, 0 never among them,
- * that leads to a pointer in constant time and is not given twice (not before 2^32 others
+ * that leads to a pointer in constant time and is not given twice (not before 2^24 others
  * were given). Not locked: the owner of the table locks it.
  */
 #include <stddef.h>
 #include <stdint.h>
 
 #define SLOTS_CHUNK 64 /* slots that come and go together */
+#define SLOTS_BITS  56 /* of a number; those above are free for its user */
 
 struct chunk;
 

@@ -164,6 +164,24 @@ static void test_no_number_returns(void **state)
 	slots_done(&s);
 }
 
+/* However often a place is used, what is above a number stays free. */
+static void test_numbers_are_bounded(void **state)
+{
+	struct slots s = { .uses = (UINT32_C(1) << (SLOTS_BITS - 32)) - 5 };
+	uint64_t numbers[10];
+
+	(void)state;
+	for (int i = 0; i < 10; i++) {
+		numbers[i] = add(&s, &things[i]);
+		assert_int_equal(numbers[i] >> SLOTS_BITS, 0);
+		for (int k = 0; k < i; k++)
+			assert_int_not_equal(numbers[i], numbers[k]);
+		assert_ptr_equal(slots_remove(&s, numbers[i]), &things[i]);
+		assert_null(slots_get(&s, numbers[i]));
+	}
+	slots_done(&s);
+}
+
 static void test_wrong_numbers(void **state)
 {
 	struct slots s = SLOTS_INIT;
@@ -270,6 +288,7 @@ int main(void)
 		cmocka_unit_test(test_memory_follows_what_is_in_use),
 		cmocka_unit_test(test_memory_goes_back),
 		cmocka_unit_test(test_no_number_returns),
+		cmocka_unit_test(test_numbers_are_bounded),
 		cmocka_unit_test(test_wrong_numbers),
 		cmocka_unit_test(test_iterates),
 		cmocka_unit_test(test_iterates_over_holes),
