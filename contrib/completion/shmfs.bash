@@ -13,7 +13,7 @@ _shmfs_mount_options()
 
 	[ "$last" = "$1" ] || before=${1%,*},
 	case $last in
-	kind=*) options='kind=posix' ;;
+	kind=*) options='kind=posix kind=sysv kind=all' ;;
 	passthrough=*) options='passthrough=auto passthrough=require passthrough=off' ;;
 	coherence=*) options='coherence=strict coherence=notify' ;;
 	shm_dir=*)

@@ -5,7 +5,9 @@
 function __shmfs_mount_options
     set -l before (string replace -r '[^,]*$' '' -- (commandline -ct))
     for option in \
-        kind=posix\t'kind of shared memory' \
+        kind=posix\t'POSIX objects' \
+        kind=sysv\t'System V segments' \
+        kind=all\t'a directory for each kind' \
         shm_dir=\t'directory of the objects' \
         passthrough=auto\t'pass data straight to the objects where possible' \
         passthrough=require\t'do not mount without passthrough' \

@@ -42,3 +42,8 @@ struct limits limits_init(void)
 	l.files = within(n > own ? n - own : 0, FILES_MAX);
 	return l;
 }
+
+unsigned int limits_share(unsigned int all, unsigned int n)
+{
+	return within(all / n, all);
+}

@@ -10,3 +10,6 @@ struct limits {
 
 /* Raises the limit as far as it may be raised. */
 struct limits limits_init(void);
+
+/* What each of @n may have of @all: something, however little there is. */
+unsigned int limits_share(unsigned int all, unsigned int n);

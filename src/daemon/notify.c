@@ -49,40 +49,51 @@ double notify_name_timeout(struct fuse_session *session, bool waits)
 	return forget_all_names(session) < 0 || !waits ? 1 : NOTIFY_KEEP;
 }
 
+/* One of the file systems, for the thread. */
+struct watched {
+	struct notify *n;
+	struct fs *fs;
+	uint64_t root; /* its directory, as the kernel knows it */
+	int more; /* 1: there is more to tell; a negative errno: nothing ever again */
+};
+
 static void forget_name(void *context, const char *name)
 {
-	struct notify *n = context;
+	const struct watched *w = context;
 
 	/* -ENOENT: the kernel did not know the name. Other errors end the session
 	 * elsewhere. */
-	fuse_lowlevel_notify_inval_entry(n->session, FUSE_ROOT_ID, name, strlen(name));
+	fuse_lowlevel_notify_inval_entry(w->n->session, w->root, name, strlen(name));
 }
 
-static int forget_removed(struct notify *n)
+static int forget_removed(struct watched *w)
 {
 	char name[256];
 	int r;
 
-	while ((r = fs_removed(n->fs, name)) > 0)
-		forget_name(n, name);
+	while ((r = fs_removed(w->fs, name)) > 0)
+		forget_name(w, name);
 	if (r == -EOVERFLOW)
-		fs_sweep(n->fs, forget_name, n);
+		fs_sweep(w->fs, forget_name, w);
 	return 0;
 }
 
+/* The kernel keeps names and attributes only where a file system is by itself: then these
+ * are its own numbers. */
 static void tell_node(void *context, uint64_t node)
 {
-	struct notify *n = context;
+	const struct watched *w = context;
 
 	/* The pages of the directory are its listings. */
-	fuse_lowlevel_notify_inval_inode(n->session, node, node == FS_ROOT ? 0 : -1, 0);
+	fuse_lowlevel_notify_inval_inode(w->n->session, node, node == FS_ROOT ? 0 : -1,
+					 0);
 }
 
 static void tell_names(void *context)
 {
-	struct notify *n = context;
+	const struct watched *w = context;
 
-	forget_all_names(n->session);
+	forget_all_names(w->n->session);
 }
 
 /*
@@ -91,39 +102,38 @@ static void tell_names(void *context)
  */
 static void settle(void *context)
 {
-	struct notify *n = context;
+	const struct watched *w = context;
 	char no_name[NO_NAME_LENGTH + 1];
 
 	memset(no_name, '-', NO_NAME_LENGTH);
 	no_name[NO_NAME_LENGTH] = '\0';
-	fuse_lowlevel_notify_inval_entry(n->session, FUSE_ROOT_ID, no_name,
-					 NO_NAME_LENGTH);
+	fuse_lowlevel_notify_inval_entry(w->n->session, w->root, no_name, NO_NAME_LENGTH);
 }
 
-static int tell_changes(struct notify *n)
+static int tell_changes(struct watched *w)
 {
 	const struct fs_listener listener = {
 		.name = forget_name,
 		.node = tell_node,
 		.names = tell_names,
 		.settle = settle,
-		.context = n,
+		.context = w,
 	};
 
-	return fs_tell_changes(n->fs, &listener);
+	return fs_tell_changes(w->fs, &listener);
 }
 
 /*
  * Without the watch what is kept would be kept for long: rather end, as by a signal, but
  * not as if that had been asked for.
  */
-static int see_changes(struct notify *n)
+static int see_changes(struct watched *w)
 {
-	int r = tell_changes(n);
+	int r = tell_changes(w);
 
 	if (r < 0) {
 		log_error("%s: the watch on the objects has failed", strerror(-r));
-		n->error = r;
+		w->n->error = r;
 		kill(getpid(), SIGTERM);
 	}
 	return r;
@@ -150,54 +160,66 @@ static void rest(const struct notify *n, uint64_t until)
 }
 
 /* Tells what changed. Returns 1 where there is more, 0, or a negative errno. */
-static int work(struct notify *n, uint64_t *rest_until)
+static int work(struct watched *w, uint64_t *rest_until)
 {
 	uint64_t begin, needed;
 	int r;
 
-	rest(n, *rest_until);
+	rest(w->n, *rest_until);
 	begin = clock_ns();
-	r = see_changes(n);
+	r = see_changes(w);
 	needed = (clock_ns() - begin) * REST + REST_MIN_NS;
 	*rest_until = clock_ns() + (needed < REST_MAX_NS ? needed : REST_MAX_NS);
 	return r;
 }
 
+/* Does what @fds, its timer and its watch, ask for. Returns whether there is more. */
+static bool attend(struct watched *w, struct pollfd fds[2], uint64_t *rest_until)
+{
+	if (fds[0].revents)
+		fs_expire(w->fs);
+	if (w->more > 0 || fds[1].revents)
+		w->more = w->n->keeps ? work(w, rest_until) : forget_removed(w);
+	if (w->more < 0)
+		fds[1].fd = -1;
+	return w->more > 0;
+}
+
 static void *run(void *data)
 {
 	struct notify *n = data;
-	struct pollfd fds[] = {
-		{ .fd = n->stop, .events = POLLIN },
-		{ .fd = fs_timer(n->fs), .events = POLLIN },
-		{ .fd = fs_watch(n->fs), .events = POLLIN },
-	};
+	struct pollfd fds[1 + 2 * TREE_MAX] = { { .fd = n->stop, .events = POLLIN } };
+	struct watched all[TREE_MAX];
 	uint64_t rest_until = 0;
-	int more = 0;
+	bool more = false;
 
+	for (unsigned int i = 0; i < n->tree->n; i++) {
+		struct fs *fs = n->tree->fs[i];
+
+		all[i] = (struct watched){ n, fs, tree_root(i), 0 };
+		fds[1 + 2 * i] = (struct pollfd){ fs_timer(fs), POLLIN, 0 };
+		fds[2 + 2 * i] = (struct pollfd){ fs_watch(fs), POLLIN, 0 };
+	}
 	/* The rest is short. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	/* poll() leaves out what has no descriptor. */
-	while (poll(fds, sizeof(fds) / sizeof(fds[0]), more > 0 ? 0 : -1) >= 0 ||
-	       errno == EINTR) {
+	while (poll(fds, 1 + 2 * n->tree->n, more ? 0 : -1) >= 0 || errno == EINTR) {
 		if (fds[0].revents)
 			break;
-		if (fds[1].revents)
-			fs_expire(n->fs);
-		if (more > 0 || fds[2].revents)
-			more = n->keeps ? work(n, &rest_until) : forget_removed(n);
-		if (more < 0)
-			fds[2].fd = -1;
+		more = false;
+		for (unsigned int i = 0; i < n->tree->n; i++)
+			more |= attend(&all[i], &fds[1 + 2 * i], &rest_until);
 	}
 	return NULL;
 }
 
-int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
+int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
 		 bool keeps)
 {
 	sigset_t all, before;
 	int r;
 
-	*n = (struct notify){ .session = session, .fs = fs, .keeps = keeps };
+	*n = (struct notify){ .session = session, .tree = tree, .keeps = keeps };
 	n->stop = eventfd(0, EFD_CLOEXEC);
 	if (n->stop < 0)
 		return -errno;

@@ -10,7 +10,7 @@
 #include <fuse_lowlevel.h>
 #include <pthread.h>
 
-#include "fs/fs.h"
+#include "fs/tree.h"
 
 /*
  * For how many seconds the kernel keeps what it is told the end of. Long enough to cost
@@ -20,7 +20,7 @@
 
 struct notify {
 	struct fuse_session *session; /* borrowed */
-	struct fs *fs;                /* borrowed */
+	const struct tree *tree;      /* borrowed */
 	bool keeps;                   /* as of fs_config */
 	pthread_t thread;
 	int stop;  /* an eventfd */
@@ -32,7 +32,7 @@ struct notify {
  * Called before requests are served.
  */
 double notify_name_timeout(struct fuse_session *session, bool waits);
-int notify_start(struct notify *n, struct fuse_session *session, struct fs *fs,
+int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
 		 bool keeps);
 /*
  * Ends the thread; requests that it waits for are served meanwhile. Returns the error

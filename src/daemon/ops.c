@@ -20,9 +20,15 @@ static struct ops_context *context_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-static struct fs *fs_of(fuse_req_t req)
+static const struct tree *tree_of(fuse_req_t req)
 {
-	return context_of(req)->fs;
+	return &context_of(req)->tree;
+}
+
+/* The file system of @*node, which becomes the number that the node has there. */
+static struct fs *fs_of(fuse_req_t req, fuse_ino_t *node)
+{
+	return tree_find(tree_of(req), node);
 }
 
 static int read_groups(void *context, size_t n, gid_t *ret)
@@ -63,7 +69,6 @@ static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e
 
 static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 {
-	struct fs *fs = fs_of(req);
 	struct fuse_entry_param param;
 
 	if (r < 0) {
@@ -72,7 +77,7 @@ static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 	}
 	param = param_of(req, e);
 	if (fuse_reply_entry(req, &param) == -ENOENT)
-		fs_forget(fs, e->node, 1);
+		tree_forget(tree_of(req), e->node, 1);
 }
 
 static void reply_attr(fuse_req_t req, int r, const struct stat *st, bool keep)
@@ -103,7 +108,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct caller caller = caller_of(req);
 	struct fs_entry e = { .node = 0 };
-	int r = parent == FS_ROOT ? fs_lookup(fs_of(req), &caller, name, &e) : -ENOTDIR;
+	int r = tree_lookup(tree_of(req), &caller, parent, name, &e);
 
 	/* Nothing there, for the kernel to keep, is an entry without a node. */
 	if (r == -ENOENT && e.keep_name)
@@ -113,23 +118,23 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups)
 {
-	fs_forget(fs_of(req), node, lookups);
+	tree_forget(tree_of(req), node, lookups);
 	fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
 {
 	for (size_t i = 0; i < n; i++)
-		fs_forget(fs_of(req), forgets[i].ino, forgets[i].nlookup);
+		tree_forget(tree_of(req), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
 }
 
 static void op_getattr(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req);
 	struct stat st;
-	int r = fs_getattr(fs, &caller, node, &st);
+	int r = tree_getattr(tree_of(req), &caller, node, &st);
+	struct fs *fs = fs_of(req, &node);
 
 	(void)fi;
 	reply_attr(req, r, &st, r == 0 && fs_keeps(fs, node, &st));
@@ -140,8 +145,8 @@ static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 {
 	struct caller caller = caller_of(req);
 	struct stat st;
-	int r = fs_setattr(fs_of(req), &caller, node, fi ? fi->fh : 0, attr,
-			   (unsigned int)set, &st);
+	int r = tree_setattr(tree_of(req), &caller, node, fi ? fi->fh : 0, attr,
+			     (unsigned int)set, &st);
 
 	reply_attr(req, r, &st, false);
 }
@@ -152,9 +157,8 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	struct caller caller = caller_of(req);
 	struct fs_entry e;
 
-	(void)parent;
 	(void)device;
-	reply_entry(req, fs_mknod(fs_of(req), &caller, name, mode, &e), &e);
+	reply_entry(req, tree_mknod(tree_of(req), &caller, parent, name, mode, &e), &e);
 }
 
 /* Shared memory knows neither directories nor links. */
@@ -168,9 +172,7 @@ static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 
 static void op_rmdir(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
-	(void)parent;
-	(void)name;
-	reply_status(req, -ENOTDIR);
+	reply_status(req, tree_rmdir(tree_of(req), parent, name));
 }
 
 static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
@@ -194,8 +196,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct caller caller = caller_of(req);
 
-	(void)parent;
-	reply_status(req, fs_unlink(fs_of(req), &caller, name));
+	reply_status(req, fs_unlink(fs_of(req, &parent), &caller, name));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from,
@@ -203,15 +204,14 @@ static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from,
 {
 	struct caller caller = caller_of(req);
 
-	(void)parent;
-	(void)new_parent;
-	reply_status(req, fs_rename(fs_of(req), &caller, from, to, flags));
+	reply_status(req, tree_rename(tree_of(req), &caller, parent, from, new_parent, to,
+				      flags));
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req);
+	struct fs *fs = fs_of(req, &node);
 	struct fs_open_file file;
 	int r = fs_open(fs, &caller, node, fi->flags, &file);
 
@@ -226,20 +226,19 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 {
 	struct caller caller = caller_of(req);
 	struct fuse_entry_param param;
-	struct fs *fs = fs_of(req);
 	struct fs_open_file file;
 	struct fs_entry e;
-	int r = fs_create(fs, &caller, name, fi->flags, mode, &e, &file);
+	int r = tree_create(tree_of(req), &caller, parent, name, fi->flags, mode, &e,
+			    &file);
 
-	(void)parent;
 	if (r < 0) {
 		reply_status(req, r);
 		return;
 	}
 	param = param_of(req, &e);
 	if (passthrough_reply_create(req, &param, &file) == -ENOENT) {
-		fs_release(fs, file.number);
-		fs_forget(fs, e.node, 1);
+		fs_release(fs_of(req, &parent), file.number);
+		tree_forget(tree_of(req), e.node, 1);
 	}
 }
 
@@ -247,9 +246,10 @@ static void op_read(fuse_req_t req, fuse_ino_t node, size_t n, off_t offset,
 		    struct fuse_file_info *fi)
 {
 	char *buf = thread_buffer(n);
-	ssize_t r = buf ? fs_read(fs_of(req), fi->fh, buf, n, (uint64_t)offset) : -ENOMEM;
+	ssize_t r = -ENOMEM;
 
-	(void)node;
+	if (buf)
+		r = fs_read(fs_of(req, &node), fi->fh, buf, n, (uint64_t)offset);
 	if (r < 0)
 		reply_status(req, (int)r);
 	else
@@ -261,44 +261,39 @@ static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
 {
 	bool append = fi->flags & O_APPEND;
 
-	(void)node;
-	reply_count(req, fs_write(fs_of(req), fi->fh, buf, n, (uint64_t)offset, append));
+	reply_count(req, fs_write(fs_of(req, &node), fi->fh, buf, n, (uint64_t)offset,
+				  append));
 }
 
 static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
-	reply_status(req, fs_flush(fs_of(req), fi->fh, fi->lock_owner));
+	reply_status(req, fs_flush(fs_of(req, &node), fi->fh, fi->lock_owner));
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
-	fs_release(fs_of(req), fi->fh);
+	fs_release(fs_of(req, &node), fi->fh);
 	reply_status(req, 0);
 }
 
 static void op_fsync(fuse_req_t req, fuse_ino_t node, int data_only,
 		     struct fuse_file_info *fi)
 {
-	(void)node;
-	reply_status(req, fs_fsync(fs_of(req), fi->fh, data_only));
+	reply_status(req, fs_fsync(fs_of(req, &node), fi->fh, data_only));
 }
 
 static void op_fallocate(fuse_req_t req, fuse_ino_t node, int mode, off_t offset,
 			 off_t length, struct fuse_file_info *fi)
 {
-	(void)node;
-	reply_status(req, fs_fallocate(fs_of(req), fi->fh, mode, (uint64_t)offset,
+	reply_status(req, fs_fallocate(fs_of(req, &node), fi->fh, mode, (uint64_t)offset,
 				       (uint64_t)length));
 }
 
 static void op_lseek(fuse_req_t req, fuse_ino_t node, off_t offset, int whence,
 		     struct fuse_file_info *fi)
 {
-	int64_t r = fs_seek(fs_of(req), fi->fh, offset, whence);
+	int64_t r = fs_seek(fs_of(req, &node), fi->fh, offset, whence);
 
-	(void)node;
 	if (r < 0)
 		reply_status(req, (int)r);
 	else
@@ -310,19 +305,21 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_offset,
 			       off_t out_offset, struct fuse_file_info *out_fi, size_t n,
 			       int flags)
 {
-	(void)in;
-	(void)out;
+	struct fs *from = fs_of(req, &in);
+	ssize_t r = -EXDEV;
+
 	(void)flags;
-	reply_count(req, fs_copy(fs_of(req), in_fi->fh, (uint64_t)in_offset, out_fi->fh,
-				 (uint64_t)out_offset, n));
+	if (from == fs_of(req, &out))
+		r = fs_copy(from, in_fi->fh, (uint64_t)in_offset, out_fi->fh,
+			    (uint64_t)out_offset, n);
+	reply_count(req, r);
 }
 
 static void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     struct flock *lock)
 {
-	int r = fs_getlk(fs_of(req), fi->fh, fi->lock_owner, lock);
+	int r = fs_getlk(fs_of(req, &node), fi->fh, fi->lock_owner, lock);
 
-	(void)node;
 	if (r < 0)
 		reply_status(req, r);
 	else
@@ -343,10 +340,13 @@ static void reply_lock(fuse_req_t req, int r, const struct waiter_lock *lock)
 static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
-	struct waiter_lock w = { .fs = fs_of(req), .sleep = sleep, .lock = *lock };
+	struct waiter_lock w = {
+		.fs = fs_of(req, &node),
+		.sleep = sleep,
+		.lock = *lock,
+	};
 	int r = fs_setlk(w.fs, fi->fh, fi->lock_owner, lock->l_pid, lock, &w.busy);
 
-	(void)node;
 	reply_lock(req, r, &w);
 }
 
@@ -354,20 +354,19 @@ static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     int operation)
 {
 	struct waiter_lock w = {
-		.fs = fs_of(req),
+		.fs = fs_of(req, &node),
 		.sleep = !(operation & LOCK_NB),
 		.operation = operation & ~LOCK_NB,
 	};
 	int r = fs_flock(w.fs, fi->fh, operation, &w.busy);
 
-	(void)node;
 	reply_lock(req, r, &w);
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
 	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req);
+	struct fs *fs = fs_of(req, &node);
 	int r = node == FS_ROOT ? fs_opendir(fs, &caller, &fi->fh) : -ENOTDIR;
 
 	/* Listings are kept like names: changes of names are told with those of the root.
@@ -381,8 +380,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
-	(void)node;
-	fs_releasedir(fs_of(req), fi->fh);
+	fs_releasedir(fs_of(req, &node), fi->fh);
 	reply_status(req, 0);
 }
 
@@ -413,8 +411,8 @@ static bool fill(void *context, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
-static void readdir_into(fuse_req_t req, size_t n, off_t position,
-			 struct fuse_file_info *fi, bool plus)
+static void readdir_into(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
+			 const struct fuse_file_info *fi, bool plus)
 {
 	struct listing l = {
 		.req = req, .buf = thread_buffer(n), .size = n, .plus = plus
@@ -423,7 +421,8 @@ static void readdir_into(fuse_req_t req, size_t n, off_t position,
 	int r = -ENOMEM;
 
 	if (l.buf)
-		r = fs_readdir(fs_of(req), &caller, fi->fh, position, plus, fill, &l);
+		r = tree_readdir(tree_of(req), &caller, node, fi->fh, position, plus,
+				 fill, &l);
 	if (r < 0)
 		reply_status(req, r);
 	else
@@ -433,15 +432,13 @@ static void readdir_into(fuse_req_t req, size_t n, off_t position,
 static void op_readdir(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
 		       struct fuse_file_info *fi)
 {
-	(void)node;
-	readdir_into(req, n, position, fi, false);
+	readdir_into(req, node, n, position, fi, false);
 }
 
 static void op_readdirplus(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
 			   struct fuse_file_info *fi)
 {
-	(void)node;
-	readdir_into(req, n, position, fi, true);
+	readdir_into(req, node, n, position, fi, true);
 }
 
 /* The directory is in memory as the objects are: there is nothing to wait for. */
@@ -457,9 +454,8 @@ static void op_fsyncdir(fuse_req_t req, fuse_ino_t node, int data_only,
 static void op_statfs(fuse_req_t req, fuse_ino_t node)
 {
 	struct statvfs st;
-	int r = fs_statfs(fs_of(req), &st);
+	int r = fs_statfs(fs_of(req, &node), &st);
 
-	(void)node;
 	if (r < 0)
 		reply_status(req, r);
 	else
@@ -469,8 +465,9 @@ static void op_statfs(fuse_req_t req, fuse_ino_t node)
 static void op_access(fuse_req_t req, fuse_ino_t node, int mask)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
 
-	reply_status(req, fs_access(fs_of(req), &caller, node, mask));
+	reply_status(req, fs_access(fs, &caller, node, mask));
 }
 
 /* The reply to a question for an attribute: its size where none was asked for, or it. */
@@ -487,19 +484,19 @@ static void reply_xattr(fuse_req_t req, ssize_t r, const char *buf, size_t size)
 static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
 	char *buf = thread_buffer(size);
-	ssize_t r = -ENOMEM;
+	ssize_t r = buf ? fs_getxattr(fs, &caller, node, name, buf, size) : -ENOMEM;
 
-	if (buf)
-		r = fs_getxattr(fs_of(req), &caller, node, name, buf, size);
 	reply_xattr(req, r, buf, size);
 }
 
 static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
 	char *buf = thread_buffer(size);
-	ssize_t r = buf ? fs_listxattr(fs_of(req), &caller, node, buf, size) : -ENOMEM;
+	ssize_t r = buf ? fs_listxattr(fs, &caller, node, buf, size) : -ENOMEM;
 
 	reply_xattr(req, r, buf, size);
 }
@@ -508,16 +505,17 @@ static void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
 			const char *value, size_t size, int flags)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
 
-	reply_status(req,
-		     fs_setxattr(fs_of(req), &caller, node, name, value, size, flags));
+	reply_status(req, fs_setxattr(fs, &caller, node, name, value, size, flags));
 }
 
 static void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
 {
 	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
 
-	reply_status(req, fs_removexattr(fs_of(req), &caller, node, name));
+	reply_status(req, fs_removexattr(fs, &caller, node, name));
 }
 
 const struct fuse_lowlevel_ops ops = {

@@ -4,16 +4,16 @@
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
-#include "fs/fs.h"
+#include "fs/tree.h"
 
 /* What a session's requests work on: the userdata of the session. */
 struct ops_context {
-	struct fs *fs;
+	struct tree tree;
 	bool passthrough;      /* ask the kernel for it */
 	unsigned int max_read; /* bytes, as mounted; 0: no limit */
 	bool keeps;            /* the kernel keeps names and attributes, as src/fs says */
-	/* With @keeps, set before requests come: for how many seconds names, and whether
-	 * the attributes that come with them, too. */
+	/* Set before requests come: for how many seconds names that it may keep, and with
+	 * @keeps whether the attributes that come with them, too. */
 	double name_timeout;
 	bool keeps_entry_attr;
 };

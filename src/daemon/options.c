@@ -197,30 +197,55 @@ static int check_numbers(struct options *o)
 	return r;
 }
 
+static int check_kind(struct options *o)
+{
+	const char *name = o->kind_name ? o->kind_name : "posix";
+
+	o->kind = kind_find(name);
+	if (o->kind)
+		return 0;
+	log_error("kind=%s is not known: it is posix, sysv or all", name);
+	return -EINVAL;
+}
+
+/* What is there for one kind only, where that is presented. */
+static int check_for_kind(const struct options *o)
+{
+	bool posix = kind_has(o->kind, &kind_posix);
+
+	if (o->shm_dir && !posix)
+		log_error("shm_dir= is for kind=posix and kind=all");
+	else if (o->reserve && !posix)
+		log_error("reserve is for kind=posix and kind=all");
+	else if (o->coherence == COHERENCE_NOTIFY && o->kind != &kind_posix)
+		log_error("coherence=notify is for kind=posix: System V has no events "
+			  "that would tell of changes");
+	else
+		return 0;
+	return -EINVAL;
+}
+
 static int check_values(struct options *o)
 {
-	const char *kind = o->kind_name ? o->kind_name : "posix";
-
-	o->kind = kind_find(kind);
-	if (!o->kind) {
-		log_error("kind=%s is not known: it is posix", kind);
+	if (check_kind(o) < 0)
 		return -EINVAL;
-	}
 	if (!o->mountpoint) {
 		log_error(
 			"no mount point given; usage: shmfs [SOURCE] MOUNTPOINT [-o OPTION,...]");
 		return -EINVAL;
 	}
-	if (!o->shm_dir)
-		o->shm_dir = strdup("/dev/shm");
-	if (!o->shm_dir)
-		return -ENOMEM;
 	if (is_empty("shm_dir", o->shm_dir, "the directory of a tmpfs") ||
 	    is_empty("fsname", o->fsname, "a name for the mount table") ||
 	    is_empty("subtype", o->subtype, "a type for the mount table"))
 		return -EINVAL;
-	if (check_passthrough(o) < 0 || check_coherence(o) < 0 || check_numbers(o) < 0)
+	if (check_passthrough(o) < 0 || check_coherence(o) < 0 || check_numbers(o) < 0 ||
+	    check_for_kind(o) < 0)
 		return -EINVAL;
+	if (!o->shm_dir && kind_has(o->kind, &kind_posix)) {
+		o->shm_dir = strdup("/dev/shm");
+		if (!o->shm_dir)
+			return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -291,7 +316,7 @@ void options_help(void)
 {
 	fputs("usage: shmfs [SOURCE] MOUNTPOINT [-o OPTION,...] [-f] [-d]\n"
 	      "\n"
-	      "Presents the shared-memory objects of this machine as files in MOUNTPOINT.\n"
+	      "Presents the shared memory of this machine as files in MOUNTPOINT.\n"
 	      "SOURCE is the name in the mount table, as mount(8) gives it.\n"
 	      "\n"
 	      "    -f                      stay in the foreground\n"
@@ -300,8 +325,10 @@ void options_help(void)
 	      "    -V, --version           print versions\n"
 	      "\n"
 	      "Options of shmfs:\n"
-	      "    -o kind=posix           which objects: those of shm_open(3)\n"
-	      "    -o shm_dir=DIR          the tmpfs that holds them (default: /dev/shm)\n"
+	      "    -o kind=posix|sysv|all  which: objects of shm_open(3) (posix, the default),\n"
+	      "                            System V segments of shmget(2) (sysv), or a directory\n"
+	      "                            for each (all)\n"
+	      "    -o shm_dir=DIR          the tmpfs that holds the objects (default: /dev/shm)\n"
 	      "    -o passthrough=auto|require|off\n"
 	      "                            let the kernel go straight to the objects, so that\n"
 	      "                            mappings share their pages: where it can (auto), or\n"
@@ -309,9 +336,9 @@ void options_help(void)
 	      "    -o coherence=strict|notify\n"
 	      "                            what native users change shows at once (strict), or\n"
 	      "                            names and attributes are cached and show it a moment\n"
-	      "                            later (notify)\n"
-	      "    -o reserve              truncate allocates the memory too, or fails: no\n"
-	      "                            SIGBUS later\n"
+	      "                            later (notify, for kind=posix)\n"
+	      "    -o reserve              truncate of an object allocates the memory too, or\n"
+	      "                            fails: no SIGBUS later\n"
 	      "    -o poll=USEC            look for the next request for so many microseconds\n"
 	      "                            before sleeping, while requests come (default: 100;\n"
 	      "                            0: never)\n"

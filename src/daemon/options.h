@@ -26,7 +26,7 @@ struct options {
 	char *mountpoint; /* absolute */
 	char *subtype;
 	char *kind_name;
-	char *shm_dir;
+	char *shm_dir; /* NULL: the kind has none */
 	char *passthrough_name;
 	char *coherence_name;
 	char *max_read_text;

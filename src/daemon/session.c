@@ -41,45 +41,77 @@ struct session {
 	char status[512];
 };
 
-static int open_kind(const struct options *o, struct kind **ret)
+static void explain_kind(const struct options *o, const struct kind_ops *of, int error)
+{
+	const char *why = strerror(-error);
+
+	if (of != &kind_posix)
+		log_error("kind=%s: %s: it takes System V IPC in the kernel, and "
+			  "/proc/sysvipc",
+			  of->name, why);
+	else if (error == -EMFILE || error == -ENOSPC)
+		log_error("shm_dir=%s cannot be watched: %s: see fs.inotify in sysctl(8)",
+			  o->shm_dir, why);
+	else
+		log_error("shm_dir=%s: %s: it must be the directory of a tmpfs",
+			  o->shm_dir, why);
+}
+
+static int open_kind(const struct options *o, const struct kind_ops *of,
+		     struct kind **ret)
 {
 	struct kind_config config = {
 		.shm_dir = o->shm_dir,
 		.reserve = o->reserve,
 		.changes = o->coherence == COHERENCE_NOTIFY,
 	};
-	int r = kind_new(o->kind, &config, ret);
+	int r = kind_new(of, &config, ret);
 
-	if (r == -EMFILE || r == -ENOSPC)
-		log_error("shm_dir=%s cannot be watched: %s: see fs.inotify in sysctl(8)",
-			  o->shm_dir, strerror(-r));
-	else if (r < 0)
-		log_error("shm_dir=%s: %s: it must be the directory of a tmpfs",
-			  o->shm_dir, strerror(-r));
+	if (r < 0)
+		explain_kind(o, of, r);
 	return r;
 }
 
-static int make_fs(struct session *s)
+/* One of @n among which the limits are shared out. */
+static int add_fs(struct session *s, const struct kind_ops *of, unsigned int n)
 {
 	_cleanup_(cleanup_kind) struct kind *kind = NULL;
 	struct fs_config config;
-	int r = open_kind(s->options, &kind);
+	struct fs *fs;
+	int r = open_kind(s->options, of, &kind);
 
 	if (r < 0)
 		return r;
 	config = (struct fs_config){
 		.kind = kind,
-		.files = s->limits.files,
-		.handles = s->limits.handles,
+		.files = limits_share(s->limits.files, n),
+		.handles = limits_share(s->limits.handles, n),
 		.keeps = s->context.keeps,
 	};
 	if (s->options->passthrough != PASSTHROUGH_OFF)
 		config.backing = &s->backing;
-	r = fs_new(&config, &s->context.fs);
-	if (r < 0)
+	r = fs_new(&config, &fs);
+	if (r < 0) {
 		log_error("no file system: %s", strerror(-r));
-	else
-		kind = NULL; /* taken over */
+		return r;
+	}
+	kind = NULL; /* taken over */
+	tree_add(&s->context.tree, of->name, fs);
+	return 0;
+}
+
+static int make_tree(struct session *s)
+{
+	const struct kind_ops *kind = s->options->kind;
+	unsigned int n = 0;
+	int r;
+
+	while (kind->members && kind->members[n])
+		n++;
+	/* What holds the members takes no descriptors. */
+	r = add_fs(s, kind, n ? n : 1);
+	for (unsigned int i = 0; r == 0 && i < n; i++)
+		r = add_fs(s, kind->members[i], n);
 	return r;
 }
 
@@ -120,6 +152,14 @@ static int serve_init(struct session *s)
 	return -EPROTO;
 }
 
+/* What is presented, in words. */
+static const char *subject(const struct options *o)
+{
+	if (o->kind->members)
+		return "all kinds";
+	return o->kind == &kind_posix ? o->shm_dir : "System V segments";
+}
+
 /* Finds out how data will flow, and says so, or that it may not flow so. */
 static int settle_io(struct session *s)
 {
@@ -136,9 +176,9 @@ static int settle_io(struct session *s)
 		return r;
 	}
 	if (r < 0)
-		fs_set_direct(s->context.fs);
+		tree_set_direct(&s->context.tree);
 	snprintf(s->status, sizeof(s->status),
-		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", o->shm_dir,
+		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", subject(o),
 		 o->mountpoint, r < 0 ? why : "passthrough");
 	return 0;
 }
@@ -162,7 +202,7 @@ static int get_ready(struct session *s)
 	int r = prepare_process();
 
 	if (r == 0)
-		r = make_fs(s);
+		r = make_tree(s);
 	if (r == 0)
 		r = mount_session(s);
 	if (r == 0)
@@ -202,7 +242,7 @@ static int start_serving(struct session *s)
 	if (s->context.keeps)
 		settle_keeping(s);
 	if (r == 0)
-		r = notify_start(&s->notify, s->fuse, s->context.fs, s->context.keeps);
+		r = notify_start(&s->notify, s->fuse, &s->context.tree, s->context.keeps);
 	s->notifies = r == 0;
 	if (r == 0)
 		r = signals_start(&s->signals, s->loop);
@@ -249,7 +289,7 @@ static int session_done(struct session *s)
 	waiter_stop_all();
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
-	fs_free(s->context.fs);
+	tree_done(&s->context.tree);
 	if (s->mounted)
 		fuse_session_unmount(s->fuse);
 	loop_free(s->loop);
@@ -266,6 +306,7 @@ int session_run(struct options *o, int ready)
 			.passthrough = o->passthrough != PASSTHROUGH_OFF,
 			.max_read = o->max_read,
 			.keeps = o->coherence == COHERENCE_NOTIFY,
+			.name_timeout = NOTIFY_KEEP,
 		},
 		.backing = { .open = passthrough_open, .close = passthrough_close },
 		.limits = limits_init(),

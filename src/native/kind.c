@@ -11,7 +11,12 @@
 #include "native/kind.h"
 #include "native/name.h"
 
-static const struct kind_ops *const kinds[] = { &kind_posix, &kind_sysv, NULL };
+static const struct kind_ops *const kinds[] = {
+	&kind_posix,
+	&kind_sysv,
+	&kind_all,
+	NULL,
+};
 
 const struct kind_ops *kind_find(const char *name)
 {

@@ -64,6 +64,11 @@ static void test_wrong_options(void **state)
 		{ MOUNT_DIR, "rw,nonsense=5,dev", 2, "nonsense" },
 		{ MOUNT_DIR, "kind=foo", 2, "kind=foo" },
 		{ MOUNT_DIR, "kind=", 2, "kind=" },
+		{ MOUNT_DIR, "kind=sysv,shm_dir=/dev/shm", 2, "shm_dir=" },
+		{ MOUNT_DIR, "kind=sysv,reserve", 2, "reserve" },
+		{ MOUNT_DIR, "kind=sysv,coherence=notify", 2, "no events" },
+		{ MOUNT_DIR, "kind=all,coherence=notify", 2, "no events" },
+		{ MOUNT_DIR, "kind=all,shm_dir=/proc", 1, "tmpfs" },
 		{ MOUNT_DIR, "passthrough=maybe", 2, "passthrough=maybe" },
 		{ MOUNT_DIR, "passthrough", 2, "passthrough" },
 		{ MOUNT_DIR, "coherence=lax", 2, "coherence=lax" },
@@ -101,6 +106,26 @@ static void test_no_watch(void **state)
 		skip();
 	check_refusal(&o, 1, "cannot be watched");
 	not_mounted();
+}
+
+/* Where nothing tells of segments. */
+static void test_no_sysvipc(void **state)
+{
+	const char script[] = "mount -t tmpfs none /proc/sysvipc || exit 77\n"
+			      "exec \"$SHMFS_DAEMON\" -o \"$0\" " MOUNT_DIR;
+	static const char *const kinds[] = { "kind=sysv", "kind=all" };
+	struct outcome o;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		o = command_run(NULL, (const char *const[]){ "unshare", "-m", "sh", "-c",
+							     script, kinds[i], NULL });
+		if (o.status == 77)
+			skip();
+		check_refusal(&o, 1, "kind=sysv: ");
+		assert_non_null(strstr(o.err, "/proc/sysvipc"));
+		not_mounted();
+	}
 }
 
 static void test_wrong_arguments(void **state)
@@ -308,6 +333,25 @@ static void test_log_says_how(void **state)
 			log, "shmfs: /dev/shm on /mnt/shm: direct (passthrough=off)\n");
 }
 
+static void expect_log(const char *options, const char *text)
+{
+	_cleanup_free_ char *log = NULL;
+
+	mount_start(options);
+	log = mount_log();
+	if (!strstr(log, text))
+		fail_msg("no '%s' in: %s", text, log);
+	mount_stop();
+}
+
+static void test_log_says_what(void **state)
+{
+	(void)state;
+	expect_log("shm_dir=" PLAIN_DIR, "shmfs: " PLAIN_DIR " on /mnt/shm: ");
+	expect_log("kind=sysv", "shmfs: System V segments on /mnt/shm: ");
+	expect_log("kind=all", "shmfs: all kinds on /mnt/shm: ");
+}
+
 static void test_other_directory(void **state)
 {
 	(void)state;
@@ -352,6 +396,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		mount_test_unmounted(test_wrong_options),
 		mount_test_unmounted(test_no_watch),
+		mount_test_unmounted(test_no_sysvipc),
 		mount_test_unmounted(test_wrong_arguments),
 		mount_test_unmounted(test_help_and_version),
 		mount_test_unmounted(test_mounted_already),
@@ -361,6 +406,7 @@ static int run(void)
 		mount_test_unmounted(test_mount_table),
 		mount_test_unmounted(test_options_of_mount_and_fstab),
 		mount_test_unmounted(test_log_says_how),
+		mount_test_unmounted(test_log_says_what),
 		mount_test_unmounted(test_other_directory),
 		mount_test_unmounted(test_reserve),
 	};

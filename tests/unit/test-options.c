@@ -201,6 +201,57 @@ static void test_own_options(void **state)
 	done(&p);
 }
 
+static void test_kinds(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	PARSE(&p, "/mnt", "-o", "kind=sysv");
+	expect_accepted(&p);
+	assert_ptr_equal(p.options.kind, &kind_sysv);
+	assert_null(p.options.shm_dir);
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "kind=sysv,coherence=strict,passthrough=require");
+	expect_accepted(&p);
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "reserve,shm_dir=/x,kind=all");
+	expect_accepted(&p);
+	assert_ptr_equal(p.options.kind, &kind_all);
+	assert_string_equal(p.options.shm_dir, "/x");
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "kind=all");
+	expect_accepted(&p);
+	assert_string_equal(p.options.shm_dir, "/dev/shm");
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "kind=sysv,kind=posix");
+	expect_accepted(&p);
+	assert_ptr_equal(p.options.kind, &kind_posix);
+	done(&p);
+}
+
+/* An option is refused where what it is about is not presented. */
+static void test_of_other_kinds(void **state)
+{
+	static const struct {
+		const char *options, *culprit, *advice;
+	} refusals[] = {
+		{ "kind=sysv,shm_dir=/x", "shm_dir=", "kind=posix and kind=all" },
+		{ "shm_dir=/dev/shm,kind=sysv", "shm_dir=", "kind=posix and kind=all" },
+		{ "kind=sysv,reserve", "reserve", "kind=posix and kind=all" },
+		{ "kind=sysv,coherence=notify", "coherence=notify", "kind=posix" },
+		{ "kind=sysv,coherence=notify", "System V", "no events" },
+		{ "coherence=notify,kind=all", "coherence=notify", "no events" },
+	};
+	struct parsed p;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		PARSE(&p, "/mnt", "-o", refusals[i].options);
+		expect_refused(&p, refusals[i].culprit);
+		assert_non_null(strstr(p.printed, refusals[i].advice));
+	}
+}
+
 static void test_the_last_wins(void **state)
 {
 	struct parsed p;
@@ -362,6 +413,7 @@ static void test_bad_values(void **state)
 	(void)state;
 	PARSE(&p, "/mnt", "-o", "kind=sysw");
 	expect_refused(&p, "kind=sysw");
+	assert_non_null(strstr(p.printed, "posix, sysv or all"));
 	PARSE(&p, "/mnt", "-o", "kind=");
 	expect_refused(&p, "kind=");
 	PARSE(&p, "/mnt", "-o", "coherence=lax");
@@ -412,6 +464,8 @@ int main(void)
 		cmocka_unit_test(test_fsname_wins),
 		cmocka_unit_test(test_names_are_escaped),
 		cmocka_unit_test(test_own_options),
+		cmocka_unit_test(test_kinds),
+		cmocka_unit_test(test_of_other_kinds),
 		cmocka_unit_test(test_the_last_wins),
 		cmocka_unit_test(test_flags),
 		cmocka_unit_test(test_help_and_version),
