@@ -5,7 +5,7 @@
 # Completes the last of the mount options, which are separated by commas, in $1.
 _shmfs_mount_options()
 {
-	local options='kind= shm_dir= passthrough= coherence= reserve poll=
+	local options='kind= shm_dir= ipcns= passthrough= coherence= reserve poll=
 		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
 		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
 		defaults auto noauto nofail user nouser users owner group _netdev'
@@ -18,6 +18,10 @@ _shmfs_mount_options()
 	coherence=*) options='coherence=strict coherence=notify' ;;
 	shm_dir=*)
 		mapfile -t COMPREPLY < <(compgen -d -P "${before}shm_dir=" -- "${last#*=}")
+		return
+		;;
+	ipcns=*)
+		mapfile -t COMPREPLY < <(compgen -f -P "${before}ipcns=" -- "${last#*=}")
 		return
 		;;
 	esac

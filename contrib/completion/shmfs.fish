@@ -9,6 +9,7 @@ function __shmfs_mount_options
         kind=sysv\t'System V segments' \
         kind=all\t'a directory for each kind' \
         shm_dir=\t'directory of the objects' \
+        ipcns=\t'IPC namespace of the segments' \
         passthrough=auto\t'pass data straight to the objects where possible' \
         passthrough=require\t'do not mount without passthrough' \
         passthrough=off\t'each read and write goes to the daemon' \

@@ -34,6 +34,7 @@
 static const struct fuse_opt templates[] = {
 	OPTION("kind=%s", kind_name),
 	OPTION("shm_dir=%s", shm_dir),
+	OPTION("ipcns=%s", ipcns),
 	OPTION("passthrough=%s", passthrough_name),
 	OPTION("coherence=%s", coherence_name),
 	OPTION("reserve", reserve),
@@ -217,6 +218,8 @@ static int check_for_kind(const struct options *o)
 		log_error("shm_dir= is for kind=posix and kind=all");
 	else if (o->reserve && !posix)
 		log_error("reserve is for kind=posix and kind=all");
+	else if (o->ipcns && !kind_has(o->kind, &kind_sysv))
+		log_error("ipcns= is for kind=sysv and kind=all");
 	else if (o->coherence == COHERENCE_NOTIFY && o->kind != &kind_posix)
 		log_error("coherence=notify is for kind=posix: System V has no events "
 			  "that would tell of changes");
@@ -235,6 +238,7 @@ static int check_values(struct options *o)
 		return -EINVAL;
 	}
 	if (is_empty("shm_dir", o->shm_dir, "the directory of a tmpfs") ||
+	    is_empty("ipcns", o->ipcns, "a process or the path of a namespace file") ||
 	    is_empty("fsname", o->fsname, "a name for the mount table") ||
 	    is_empty("subtype", o->subtype, "a type for the mount table"))
 		return -EINVAL;
@@ -305,6 +309,7 @@ void options_done(struct options *o)
 	free(o->mountpoint);
 	free(o->kind_name);
 	free(o->shm_dir);
+	free(o->ipcns);
 	free(o->passthrough_name);
 	free(o->coherence_name);
 	free(o->max_read_text);
@@ -329,6 +334,8 @@ void options_help(void)
 	      "                            System V segments of shmget(2) (sysv), or a directory\n"
 	      "                            for each (all)\n"
 	      "    -o shm_dir=DIR          the tmpfs that holds the objects (default: /dev/shm)\n"
+	      "    -o ipcns=PID|PATH       the segments of another IPC namespace: that of a\n"
+	      "                            process, or of a file such as /proc/PID/ns/ipc\n"
 	      "    -o passthrough=auto|require|off\n"
 	      "                            let the kernel go straight to the objects, so that\n"
 	      "                            mappings share their pages: where it can (auto), or\n"

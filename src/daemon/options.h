@@ -27,6 +27,7 @@ struct options {
 	char *subtype;
 	char *kind_name;
 	char *shm_dir; /* NULL: the kind has none */
+	char *ipcns;   /* a process's number or a path, or NULL: the daemon's own */
 	char *passthrough_name;
 	char *coherence_name;
 	char *max_read_text;

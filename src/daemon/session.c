@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #include "daemon/background.h"
+#include "daemon/ipcns.h"
 #include "daemon/kernel.h"
 #include "daemon/limits.h"
 #include "daemon/log.h"
@@ -201,6 +202,8 @@ static int get_ready(struct session *s)
 {
 	int r = prepare_process();
 
+	if (r == 0 && s->options->ipcns)
+		r = ipcns_enter(s->options->ipcns);
 	if (r == 0)
 		r = make_tree(s);
 	if (r == 0)

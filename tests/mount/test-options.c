@@ -68,6 +68,8 @@ static void test_wrong_options(void **state)
 		{ MOUNT_DIR, "kind=sysv,reserve", 2, "reserve" },
 		{ MOUNT_DIR, "kind=sysv,coherence=notify", 2, "no events" },
 		{ MOUNT_DIR, "kind=all,coherence=notify", 2, "no events" },
+		{ MOUNT_DIR, "ipcns=1", 2, "ipcns=" },
+		{ MOUNT_DIR, "kind=sysv,ipcns=", 2, "ipcns=" },
 		{ MOUNT_DIR, "kind=all,shm_dir=/proc", 1, "tmpfs" },
 		{ MOUNT_DIR, "passthrough=maybe", 2, "passthrough=maybe" },
 		{ MOUNT_DIR, "passthrough", 2, "passthrough" },

@@ -120,13 +120,15 @@ def run(*command):
 def check_known(shmfs, options):
     """Status 2 is for what the program does not know, 1 for a missing mount point."""
     samples = {"max_read": "max_read=65536", "poll": "poll=0", "shm_dir": "shm_dir=/dev/shm",
+               "ipcns": "kind=sysv,ipcns=/proc/self/ns/ipc",
                "fsname": "fsname=name", "subtype": "subtype=name",
                "x-*": "x-systemd.automount"}
     for option in sorted(options):
         result = run(shmfs, "-o", samples.get(option, option), "/nonexistent/mountpoint")
         expect(result.returncode == 1 and result.stderr.startswith("shmfs: "),
                f"shmfs -o {option}: status {result.returncode}: {result.stderr.strip()}")
-    for wrong in "no-such-option", "passthrough=maybe", "kind=none", "max_read=many", "poll=often":
+    for wrong in ("no-such-option", "passthrough=maybe", "kind=none", "max_read=many",
+                  "poll=often", "ipcns=1"):
         result = run(shmfs, "-o", wrong, "/nonexistent/mountpoint")
         expect(result.returncode == 2 and wrong.partition("=")[0] in result.stderr,
                f"shmfs -o {wrong}: status {result.returncode}: {result.stderr.strip()}")

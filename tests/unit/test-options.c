@@ -206,22 +206,27 @@ static void test_kinds(void **state)
 	struct parsed p;
 
 	(void)state;
-	PARSE(&p, "/mnt", "-o", "kind=sysv");
+	PARSE(&p, "/mnt", "-o", "kind=sysv,ipcns=1");
 	expect_accepted(&p);
 	assert_ptr_equal(p.options.kind, &kind_sysv);
+	assert_string_equal(p.options.ipcns, "1");
 	assert_null(p.options.shm_dir);
+	assert_null(strstr(p.fuse, "ipcns"));
 	done(&p);
 	PARSE(&p, "/mnt", "-o", "kind=sysv,coherence=strict,passthrough=require");
 	expect_accepted(&p);
+	assert_null(p.options.ipcns);
 	done(&p);
-	PARSE(&p, "/mnt", "-o", "reserve,shm_dir=/x,kind=all");
+	PARSE(&p, "/mnt", "-o", "reserve,shm_dir=/x,ipcns=/x\\,y,kind=all");
 	expect_accepted(&p);
 	assert_ptr_equal(p.options.kind, &kind_all);
+	assert_string_equal(p.options.ipcns, "/x,y");
 	assert_string_equal(p.options.shm_dir, "/x");
 	done(&p);
 	PARSE(&p, "/mnt", "-o", "kind=all");
 	expect_accepted(&p);
 	assert_string_equal(p.options.shm_dir, "/dev/shm");
+	assert_null(p.options.ipcns);
 	done(&p);
 	PARSE(&p, "/mnt", "-o", "kind=sysv,kind=posix");
 	expect_accepted(&p);
@@ -238,6 +243,8 @@ static void test_of_other_kinds(void **state)
 		{ "kind=sysv,shm_dir=/x", "shm_dir=", "kind=posix and kind=all" },
 		{ "shm_dir=/dev/shm,kind=sysv", "shm_dir=", "kind=posix and kind=all" },
 		{ "kind=sysv,reserve", "reserve", "kind=posix and kind=all" },
+		{ "ipcns=1", "ipcns=", "kind=sysv and kind=all" },
+		{ "kind=posix,ipcns=/x", "ipcns=", "kind=sysv and kind=all" },
 		{ "kind=sysv,coherence=notify", "coherence=notify", "kind=posix" },
 		{ "kind=sysv,coherence=notify", "System V", "no events" },
 		{ "coherence=notify,kind=all", "coherence=notify", "no events" },
@@ -439,6 +446,8 @@ static void test_bad_values(void **state)
 	expect_refused(&p, "max_read=4294967296");
 	PARSE(&p, "/mnt", "-o", "shm_dir=");
 	expect_refused(&p, "shm_dir=");
+	PARSE(&p, "/mnt", "-o", "kind=sysv,ipcns=");
+	expect_refused(&p, "ipcns=");
 }
 
 static void test_wrong_number_of_arguments(void **state)
