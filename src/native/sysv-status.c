@@ -23,8 +23,11 @@
 
 int sysv_status(int id, struct shmid_ds *ret)
 {
-	int found = shmctl(id, SHM_STAT_ANY, ret);
+	int found;
 
+	/* Not all tools that check memory know that this command fills it. */
+	memset(ret, 0, sizeof(*ret));
+	found = shmctl(id, SHM_STAT_ANY, ret);
 	if (found < 0)
 		return errno == EINVAL || errno == EIDRM ? -ENOENT : -errno;
 	return found == id ? 0 : -ENOENT;
