@@ -4,8 +4,9 @@
 /**
  * DOC: mapped regions
  *
- * A region is memory of a shared-memory object (or of any file that can be mapped) in the
- * address space of the process. It lies wholly within the object when it is mapped, so
+ * A region is memory of a shared-memory object (or of a System V segment, or of any file
+ * that can be mapped) in the address space of the process. It lies wholly within the
+ * object when it is mapped, so
  * that no load or store in it is SIGBUS; that is refused at shmfs_region_map() and not
  * found out later. (See <shmfs/shmfs.h> for what remains.)
  *
@@ -23,6 +24,7 @@
 #include <stdint.h>
 
 #include <shmfs/object.h>
+#include <shmfs/sysv.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -119,6 +121,45 @@ int shmfs_region_map_anonymous(uint64_t size, void *address, unsigned int flags,
 			       struct shmfs_region **ret);
 
 /**
+ * shmfs_region_map_sysv() - map a System V segment
+ * @sysv:    an open segment
+ * @mode:    SHMFS_READ_ONLY, which its permissions have to let the process read, or
+ *           SHMFS_READ_WRITE, which needs both. There are no private attachments in
+ *           System V, so that the other modes are refused, as Boost.Interprocess does
+ * @address: as for shmfs_region_map()
+ * @flags:   as for shmfs_region_map()
+ * @ret:     the region
+ *
+ * A segment is mapped as a whole, whatever is needed of it; a part can be kept by
+ * shmfs_region_shrink_front() and shmfs_region_shrink_back(). Each region counts as one
+ * attachment (shm_nattch) in each process that has it.
+ *
+ * A fixed address must be a multiple of the page size, that of huge pages for a segment
+ * of such. What is already mapped at that address is never touched.
+ *
+ * The region does not need @sysv any more, nor that the segment is not removed.
+ *
+ * Ownership and threads as for shmfs_region_map().
+ *
+ * Return: 0, or a negative errno, and then nothing is mapped:
+ * -EACCES  the permissions of the segment do not allow @mode
+ * -EEXIST  SHMFS_REGION_FIXED, and something is mapped there
+ * -EIDRM   the segment does not exist any more: it was removed this very moment (the
+ *          kernel), or one of another size has its identifier now (the library)
+ * -EINVAL  the segment does not exist any more (the kernel); or @mode or @flags is none
+ *          of the above; or SHMFS_REGION_FIXED with NULL, or with an address that is no
+ *          multiple of the page size, or where a segment of huge pages has no room
+ * -EPERM   the fixed address is below what the kernel lets users map
+ * -ENOMEM  no room in the address space, or too many mappings
+ * -EMFILE, -ENFILE
+ *          the pages of the segment seem to be huge, and how huge they are /proc tells
+ *
+ * Since: 0.1
+ */
+int shmfs_region_map_sysv(const struct shmfs_sysv *sysv, enum shmfs_mode mode,
+			  void *address, unsigned int flags, struct shmfs_region **ret);
+
+/**
  * shmfs_region_unmap() - give a region back
  * @region: the region, or NULL
  *
@@ -176,8 +217,8 @@ enum shmfs_mode shmfs_region_mode(const struct shmfs_region *region);
  * Threads: any.
  *
  * Return: the size in bytes of the pages that @region is made of: those of its file
- * system for files of hugetlbfs, and otherwise the machine's, which is also the answer
- * for NULL.
+ * system for files of hugetlbfs, those it was created with for a System V segment of huge
+ * pages (SHM_HUGETLB), and otherwise the machine's, which is also the answer for NULL.
  *
  * Since: 0.1
  */

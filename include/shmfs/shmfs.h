@@ -4,14 +4,16 @@
 /**
  * DOC: libshmfs
  *
- * POSIX shared memory in C, as two nouns:
+ * Shared memory in C, as three nouns:
  *
  * - a *shared-memory object* (<shmfs/object.h>) is named memory that any process of the
  *   machine can open. It has a name, a size, an owner and permissions, and it lives until
  *   it is removed or the machine restarts, whoever created it;
- * - a *mapped region* (<shmfs/region.h>) is a part of an object, or of any other file
- *   that can be mapped, in the address space of the process. It is there to be used with
- *   plain loads and stores.
+ * - a *System V segment* (<shmfs/sysv.h>) is the same of an older kind: it has a key in
+ *   place of a name, and the size that it was created with;
+ * - a *mapped region* (<shmfs/region.h>) is a part of an object, a whole segment, or a
+ *   part of any other file that can be mapped, in the address space of the process. It is
+ *   there to be used with plain loads and stores.
  *
  * Who creates an object, and who uses it:
  *
@@ -38,6 +40,7 @@
  *	The objects are those of shm_open(3): what Boost.Interprocess, Python's
  *	multiprocessing.shared_memory or any other user of shm_open() creates opens here
  *	by its name, and the other way round. They are also the files of a shmfs mount.
+ *	The segments are those of shmget(2), by their keys and identifiers.
  *
  * Errors
  *	A function that can fail returns a negative errno value, and 0 (or what it says)
@@ -48,14 +51,14 @@
  *
  * Ownership
  *	What a function returns through its last parameter belongs to the caller, who
- *	gives it back with shmfs_object_close() or shmfs_region_unmap(). Both accept NULL
- *	and return NULL, so that `object = shmfs_object_close(object)` leaves no dangling
- *	pointer. A region does not need its object: they can be given back in either
- *	order.
+ *	gives it back with shmfs_object_close(), shmfs_sysv_close() or
+ *	shmfs_region_unmap(). They accept NULL and return NULL, so that
+ *	`object = shmfs_object_close(object)` leaves no dangling pointer. A region does
+ *	not need its object or segment: they can be given back in any order.
  *
  * Threads
  *	There are no globals. Functions that take a pointer to const may be called by many
- *	threads at once on the same object or region. The others (giving back and
+ *	threads at once on the same object, segment or region. The others (giving back and
  *	shrinking) need it for themselves, as free(3) does. Memory that is shared is not
  *	locked by being mapped: threads and processes that use it synchronise as they
  *	always must.
@@ -64,12 +67,13 @@
  *	A region lies within its object when it is mapped, always. There are two ways left
  *	to be killed by a load or a store: somebody truncates the object below the region
  *	later, which no library can prevent; and memory runs out at a first store, which
- *	shmfs_object_reserve() does prevent.
+ *	shmfs_object_reserve() does prevent. A segment never shrinks.
  *
  * Since: 0.1
  */
 #include <shmfs/object.h>
 #include <shmfs/region.h>
+#include <shmfs/sysv.h>
 
 /*
  * The version of these headers, for #if. Within one soname (libshmfs.so.0) the library is

@@ -10,15 +10,21 @@
  *
  * mmap() maps beyond the end of a file without a word, and the touch of such a page is
  * SIGBUS. So what is asked for is held against the size of the file before.
+ *
+ * A System V segment is mapped by shmat(), and only as a whole. After that it is a
+ *mapping as any other, and counts as an attachment until the last page of it is unmapped.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -34,13 +40,14 @@ struct shmfs_region {
 	size_t lead;     /* less than a page */
 	size_t size;     /* what the user has */
 	size_t page;     /* the unit of the mapping */
+	size_t attached; /* the length that shmat() mapped; 0: it was mmap() */
 	bool comes_back; /* what is dropped is read again, from a file or from swap */
 	enum shmfs_mode mode;
 };
 
 /* What is to be mapped, and where. */
 struct request {
-	int fd;       /* -1: anonymous memory */
+	int fd;       /* -1: anonymous memory, or a segment */
 	size_t page;  /* its unit */
 	bool regular; /* a file with pages of its own, or anonymous memory */
 	uint64_t offset;
@@ -48,6 +55,7 @@ struct request {
 	uintptr_t address; /* 0: anywhere */
 	unsigned int flags;
 	enum shmfs_mode mode;
+	const struct shmfs_sysv *sysv; /* or NULL */
 };
 
 /* The size that @fd has by itself; 0 if it has none. */
@@ -157,6 +165,132 @@ static int wanted_base(const struct request *rq, size_t lead, void **ret)
 	return 0;
 }
 
+/* The identifier may have been used again. The kernel takes thousands of others first. */
+static int check_size(int id, uint64_t size)
+{
+	struct shmid_ds ds;
+
+	if (shmctl(id, IPC_STAT, &ds) < 0)
+		return -errno;
+	return ds.shm_segsz == size ? 0 : -EIDRM;
+}
+
+/* -EEXIST if something is mapped there. */
+static int check_free(void *address, size_t length)
+{
+	void *there = mmap(address, length, PROT_NONE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+	if (there == MAP_FAILED)
+		return -errno;
+	munmap(there, length);
+	/* Linux before 4.17, as below. */
+	return there == address ? 0 : -EEXIST;
+}
+
+/*
+ * shmat() never takes an address for a hint, and says EINVAL where something is mapped.
+ * So the place is looked at before; not only for the sake of the errno: a shmat() that
+ * fails there counts as a detachment, and could be the end of the segment
+ * (kernel.shm_rmid_forced).
+ */
+static int attach_at(void *wanted, size_t length, int id, int flags, void **ret)
+{
+	int r;
+
+	r = check_free(wanted, length);
+	if (r < 0)
+		return r;
+	*ret = shmat(id, wanted, flags);
+	if (*ret != MAP_FAILED)
+		return 0;
+	if (errno != EINVAL)
+		return -errno;
+	/* Taken in between; or no place for huge pages. */
+	r = check_free(wanted, length);
+	return r < 0 ? r : -EINVAL;
+}
+
+static int attach(struct shmfs_region *region, const struct request *rq, void *wanted)
+{
+	int flags = rq->mode == SHMFS_READ_ONLY ? SHM_RDONLY : 0;
+	int id = shmfs_sysv_id(rq->sysv);
+	void *base = NULL;
+	int r = 0;
+
+	if (wanted)
+		r = attach_at(wanted, region->length, id, flags, &base);
+	if (r < 0 && rq->flags & SHMFS_REGION_FIXED)
+		return r;
+	if (r < 0 || !wanted)
+		base = shmat(id, NULL, flags);
+	if (base == MAP_FAILED)
+		return -errno;
+	region->base = base;
+	region->attached = region->length;
+	return 0;
+}
+
+DEFINE_CLEANUP(FILE, file, fclose);
+
+/* The page size of the mapping at @base; 0 where the kernel does not tell. */
+static int read_page_size(const char *base, size_t *ret)
+{
+	_cleanup_(cleanup_file) FILE *smaps = NULL;
+	_cleanup_free_ char *line = NULL;
+	uintptr_t begin, end;
+	bool here = false;
+	size_t n = 0, kib;
+
+	*ret = 0;
+	/* thread-self: the first thread of the process may have ended. */
+	smaps = fopen("/proc/thread-self/smaps", "re");
+	if (!smaps)
+		return errno == ENOENT ? 0 : -errno;
+	while (*ret == 0 && getline(&line, &n, smaps) >= 0) {
+		if (sscanf(line, "%" SCNxPTR "-%" SCNxPTR, &begin, &end) == 2)
+			here = begin == (uintptr_t)base;
+		else if (here && sscanf(line, "KernelPageSize: %zu kB", &kib) == 1)
+			*ret = kib * 1024;
+	}
+	return 0;
+}
+
+/*
+ * Nothing but the mapping itself tells that a segment is of huge pages, and the file that
+ * tells it is as long as the process has mappings. But such pages cannot be put back, and
+ * the kernel says so; where that is possible nothing happens, as there are none yet. (It
+ * also says so of mappings that are locked, and before Linux 5.4 of all.)
+ */
+static int find_page_size(struct shmfs_region *region)
+{
+	size_t page;
+	int r;
+
+	if (madvise(region->base, region->page, MADV_COLD) == 0)
+		return 0;
+	r = read_page_size(region->base, &page);
+	if (r < 0 || page == 0)
+		return r;
+	region->page = page;
+	region->length = region->attached = round_up(region->size, page);
+	return 0;
+}
+
+static int attach_pages(struct shmfs_region *region, const struct request *rq,
+			void *wanted)
+{
+	int r;
+
+	r = check_size(shmfs_sysv_id(rq->sysv), rq->size);
+	if (r < 0)
+		return r;
+	r = attach(region, rq, wanted);
+	if (r < 0)
+		return r;
+	return find_page_size(region);
+}
+
 static int map_pages(struct shmfs_region *region, const struct request *rq)
 {
 	void *wanted, *base;
@@ -165,6 +299,8 @@ static int map_pages(struct shmfs_region *region, const struct request *rq)
 	r = wanted_base(rq, region->lead, &wanted);
 	if (r < 0)
 		return r;
+	if (rq->sysv)
+		return attach_pages(region, rq, wanted);
 	base = mmap(wanted, region->length, protection(rq->mode), mapping_flags(rq),
 		    rq->fd, (off_t)(rq->offset - region->lead));
 	if (base == MAP_FAILED)
@@ -265,12 +401,49 @@ _public_ int shmfs_region_map_anonymous(uint64_t size, void *address, unsigned i
 	return region_new(&rq, ret);
 }
 
+_public_ int shmfs_region_map_sysv(const struct shmfs_sysv *sysv, enum shmfs_mode mode,
+				   void *address, unsigned int flags,
+				   struct shmfs_region **ret)
+{
+	struct request rq = {
+		.fd = -1,
+		.page = system_page(),
+		.regular = true,
+		.size = shmfs_sysv_size(sysv),
+		.address = (uintptr_t)address,
+		.flags = flags,
+		.mode = mode,
+		.sysv = sysv,
+	};
+	int r;
+
+	r = check_request(&rq);
+	if (r < 0)
+		return r;
+	if (is_private(mode))
+		return -EINVAL;
+	return region_new(&rq, ret);
+}
+
+/*
+ * shmdt() takes the address that an attachment began at, and what is there now: where the
+ * front was given back that can be another attachment by somebody else. So it is for
+ * those that are whole, of which it knows the length better than we do where their page
+ * size could not be found out.
+ */
+static int unmap(const struct shmfs_region *region)
+{
+	if (region->attached == region->length)
+		return errno_or(shmdt(region->base));
+	return errno_or(munmap(region->base, region->length));
+}
+
 _public_ struct shmfs_region *shmfs_region_unmap(struct shmfs_region *region)
 {
 	if (!region)
 		return NULL;
 	if (region->base)
-		munmap(region->base, region->length);
+		unmap(region);
 	free(region);
 	return NULL;
 }
@@ -316,8 +489,11 @@ _public_ int shmfs_region_flush(const struct shmfs_region *region, uint64_t offs
 
 static int unmap_all(struct shmfs_region *region)
 {
-	if (munmap(region->base, region->length) < 0)
-		return -errno;
+	int r;
+
+	r = unmap(region);
+	if (r < 0)
+		return r;
 	region->base = NULL;
 	region->length = 0;
 	region->lead = 0;
