@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The example programs, one pair of them on the objects of another pair:
+ * The example programs, one set of them on the objects of another set:
  *
- *	test-examples OBJECT REGION OTHER_OBJECT OTHER_REGION
+ *	test-examples OBJECT REGION SYSV OTHER_OBJECT OTHER_REGION OTHER_SYSV
  *
- * With the pair on libshmfs and the pair on Boost, in both orders, that is the proof of
- * interoperability by name.
+ * With the set on libshmfs and the set on Boost, in both orders, that is the proof of
+ * interoperability by name and by key.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,12 +15,13 @@
 
 #include "fixture.h"
 
-struct pair {
+struct set {
 	const char *object;
 	const char *region;
+	const char *sysv;
 };
 
-static struct pair mine, others;
+static struct set mine, others;
 
 /* Runs a program with up to three arguments (NULL ends them) and takes what it prints. */
 static int run(const char *program, const char *a, const char *b, const char *c,
@@ -50,21 +51,21 @@ static int run(const char *program, const char *a, const char *b, const char *c,
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-static void run_object(const struct pair *pair)
+static void run_object(const struct set *set)
 {
 	char output[1024];
 
-	assert_int_equal(run(pair->object, NULL, NULL, NULL, output), 0);
+	assert_int_equal(run(set->object, NULL, NULL, NULL, output), 0);
 	assert_string_equal(output, "Boost 1024\n");
 }
 
-static int run_region(const struct pair *pair, const char *verb, const char *text)
+static int run_region(const struct set *set, const char *verb, const char *text)
 {
 	char output[1024], *end;
 	unsigned long long rw, ro;
 	int r;
 
-	r = run(pair->region, "Boost", verb, text, output);
+	r = run(set->region, "Boost", verb, text, output);
 	rw = strtoull(output, &end, 16);
 	assert_memory_equal(end, " 1024\n", 6);
 	ro = strtoull(end + 6, &end, 16);
@@ -122,6 +123,61 @@ static void test_live(void **state)
 	assert_int_equal(shmfs_object_remove("Boost"), 0);
 }
 
+/* Runs a sysv program on the key of a file that is there. Returns the segment's id. */
+static int run_sysv(const struct set *set, const char *verb, const char *text,
+		    int expected)
+{
+	char output[1024], *end;
+	long id;
+
+	assert_int_equal(run(set->sysv, "/dev/shm", verb, text, output), expected);
+	id = strtol(output, &end, 10);
+	assert_string_equal(end, " 1024\n");
+	return (int)id;
+}
+
+static void test_segment(void **state)
+{
+	int id;
+
+	(void)state;
+	id = run_sysv(&mine, NULL, NULL, 0);
+	assert_int_equal(run_sysv(&others, "check", "", 0), id);
+	assert_int_equal(run_sysv(&mine, "store", "from one", 0), id);
+	assert_int_equal(run_sysv(&others, "check", "from one", 0), id);
+	assert_int_equal(run_sysv(&others, "store", "to the other", 0), id);
+	assert_int_equal(run_sysv(&mine, "check", "to the other", 0), id);
+	/* The check would tell. */
+	assert_int_equal(run_sysv(&mine, "check", "something else", 1), id);
+	assert_int_equal(run_sysv(&others, "check", "something else", 1), id);
+	assert_int_equal(run_sysv(&others, "remove", NULL, 0), id);
+	assert_int_equal(shmfs_sysv_remove(id), -EINVAL);
+	/* The next one is new, and empty. */
+	run_sysv(&others, "check", "", 0);
+	run_sysv(&mine, "remove", NULL, 0);
+}
+
+static void test_live_segment(void **state)
+{
+	int id = run_sysv(&others, NULL, NULL, 0);
+	struct shmfs_region *region;
+	struct shmfs_sysv *sysv;
+
+	(void)state;
+	assert_int_equal(shmfs_sysv_open_id(id, &sysv), 0);
+	assert_int_equal(shmfs_region_map_sysv(sysv, SHMFS_READ_WRITE, NULL, 0, &region),
+			 0);
+	shmfs_sysv_close(sysv);
+	run_sysv(&others, "store", "hello", 0);
+	assert_string_equal(shmfs_region_address(region), "hello");
+	strcpy(shmfs_region_address(region), "hello yourself");
+	run_sysv(&others, "check", "hello yourself", 0);
+	run_sysv(&others, "remove", NULL, 0);
+	assert_string_equal(shmfs_region_address(region), "hello yourself");
+	shmfs_region_unmap(region);
+	assert_int_equal(shmfs_sysv_remove(id), -EINVAL);
+}
+
 static void test_no_object(void **state)
 {
 	char output[1024];
@@ -131,21 +187,22 @@ static void test_no_object(void **state)
 	assert_string_equal(output, "");
 	assert_int_equal(run(mine.object, "a/b", NULL, NULL, output), 1);
 	assert_string_equal(output, "");
+	assert_int_equal(run(mine.sysv, "/dev/shm/nothing", NULL, NULL, output), 1);
+	assert_string_equal(output, "");
 }
 
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		fixture_test(test_object),
-		fixture_test(test_stores),
-		fixture_test(test_live),
-		fixture_test(test_no_object),
+		fixture_test(test_object),       fixture_test(test_stores),
+		fixture_test(test_live),         fixture_test(test_segment),
+		fixture_test(test_live_segment), fixture_test(test_no_object),
 	};
 
-	if (argc != 5)
+	if (argc != 7)
 		return 1;
-	mine = (struct pair){ argv[1], argv[2] };
-	others = (struct pair){ argv[3], argv[4] };
+	mine = (struct set){ argv[1], argv[2], argv[3] };
+	others = (struct set){ argv[4], argv[5], argv[6] };
 	sandbox_enter();
 	return cmocka_run_group_tests_name("examples", tests, NULL, NULL) != 0;
 }
