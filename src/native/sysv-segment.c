@@ -24,6 +24,9 @@
 
 #define NOWHERE ((void *)-1)
 
+/* The largest pages that any processor has. */
+#define HUGE_MOST (UINT64_C(1) << 34)
+
 void sysv_segments_init(struct sysv_segments *s)
 {
 	*s = (struct sysv_segments){ .by_id = { .n = 0 } };
@@ -153,27 +156,56 @@ static int attach_as(struct sysv_segments *s, int id, int64_t birth,
 	return 0;
 }
 
+/* Where /proc has the mapping of @size bytes, in pages of @page bytes, at @address. */
+struct map_path {
+	char text[80];
+};
+
+static struct map_path map_path(const void *address, uint64_t size, uint64_t page)
+{
+	uint64_t begin = (uintptr_t)address;
+	uint64_t end = begin + (size + page - 1) / page * page;
+	struct map_path path;
+
+	snprintf(path.text, sizeof(path.text), "/proc/self/map_files/%llx-%llx",
+		 (unsigned long long)begin, (unsigned long long)end);
+	return path;
+}
+
+static uint64_t page_size(void)
+{
+	return (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* How large the pages are that are attached at @address, 0 if it is no whole segment. */
+static uint64_t page_size_at(const void *address, uint64_t size)
+{
+	struct stat st;
+
+	for (uint64_t page = page_size(); page <= HUGE_MOST; page *= 2)
+		if (lstat(map_path(address, size, page).text, &st) == 0)
+			return page;
+	return 0;
+}
+
 /*
  * The file behind what is attached. Where it is not permitted that is no error, and
  * neither are huge pages, which nothing can be backed by: their mapping may be longer
- * than the segment, so that it is not found by these addresses.
+ * than the segment. But it must not be shorter, as it is where somebody has cut the file:
+ * behind it lies what is none of the segment's.
  */
 static int open_file(struct sysv_segment *segment)
 {
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	uintptr_t begin = (uintptr_t)segment->address;
-	uintptr_t end = begin + (segment->size + page - 1) / page * page;
-	_cleanup_close_ int fd = -1;
+	struct map_path path = map_path(segment->address, segment->size, page_size());
+	_cleanup_close_ int fd = open(path.text, O_RDWR | O_CLOEXEC);
 	struct statfs fs;
-	char path[80];
 
-	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)begin,
-		 (unsigned long)end);
-	fd = open(path, O_RDWR | O_CLOEXEC);
-	if (fd < 0 && errno == ENOENT)
+	if (fd < 0 && errno == ENOENT) {
 		segment->huge = true;
+		return page_size_at(segment->address, segment->size) ? 0 : -EIO;
+	}
 	if (fd < 0)
-		return errno == EPERM || errno == EACCES || errno == ENOENT ? 0 : -errno;
+		return errno == EPERM || errno == EACCES ? 0 : -errno;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	segment->huge = fs.f_type == HUGETLBFS_MAGIC;
@@ -237,10 +269,12 @@ static int publish(struct sysv_segments *s, struct sysv_segment *new,
 }
 
 /* Where the one attachment could only be read, the new one takes its place. */
-static void upgrade(struct sysv_segment *segment, void **address)
+static int upgrade(struct sysv_segment *segment, void **address)
 {
 	void *old;
 
+	if (segment->fd < 0 && !page_size_at(*address, segment->size))
+		return -EIO;
 	pthread_rwlock_wrlock(&segment->attachment);
 	if (!segment->writable) {
 		old = segment->address;
@@ -249,6 +283,7 @@ static void upgrade(struct sysv_segment *segment, void **address)
 		*address = old;
 	}
 	pthread_rwlock_unlock(&segment->attachment);
+	return 0;
 }
 
 static void cleanup_attached(void **address)
@@ -291,12 +326,11 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 		if (r == 0)
 			r = publish(s, new, &segment);
 	}
-	if (r < 0)
-		return r;
-	if (writable && address != NOWHERE)
-		upgrade(segment, &address);
-	*ret = take_ptr(segment);
-	return 0;
+	if (r == 0 && writable && address != NOWHERE)
+		r = upgrade(segment, &address);
+	if (r == 0)
+		*ret = take_ptr(segment);
+	return r;
 }
 
 int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret)
