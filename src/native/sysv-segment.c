@@ -247,27 +247,6 @@ static int segment_new(struct sysv_segments *s, int id, int64_t birth,
 	return r;
 }
 
-/* Makes @new known, or says which was meanwhile. */
-static int publish(struct sysv_segments *s, struct sysv_segment *new,
-		   struct sysv_segment **ret)
-{
-	struct sysv_segment *segment;
-	int r = 0;
-
-	pthread_mutex_lock(&s->lock);
-	segment = find(s, new->id);
-	if (segment)
-		segment->users++;
-	else
-		r = table_add(&s->by_id, &new->link, hash_id(new->id));
-	pthread_mutex_unlock(&s->lock);
-	if (segment || r < 0)
-		segment_free(new);
-	if (r == 0)
-		*ret = segment ? segment : new;
-	return r;
-}
-
 /* Where the one attachment could only be read, the new one takes its place. */
 static int upgrade(struct sysv_segment *segment, void **address)
 {
@@ -284,6 +263,35 @@ static int upgrade(struct sysv_segment *segment, void **address)
 	}
 	pthread_rwlock_unlock(&segment->attachment);
 	return 0;
+}
+
+/*
+ * Makes @new known. Where another was faster, that is the one; but it may be readable
+ * only, and then it takes over the attachment.
+ */
+static int publish(struct sysv_segments *s, struct sysv_segment *new,
+		   struct sysv_segment **ret)
+{
+	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	int r = 0;
+
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, new->id);
+	if (segment)
+		segment->users++;
+	else
+		r = table_add(&s->by_id, &new->link, hash_id(new->id));
+	pthread_mutex_unlock(&s->lock);
+	if (!segment && r == 0) {
+		*ret = new;
+		return 0;
+	}
+	if (segment && new->writable)
+		r = upgrade(segment, &new->address);
+	segment_free(new);
+	if (r == 0)
+		*ret = take_ptr(segment);
+	return r;
 }
 
 static void cleanup_attached(void **address)
