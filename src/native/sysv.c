@@ -235,9 +235,11 @@ static int sysv_stat(struct native_file *file, struct object_info *ret)
 /* As shmat(2) has it: no writing without reading, and executing is reading too. */
 static int attach_flags(int flags)
 {
+	int executes = flags & KIND_OPEN_EXEC ? SHM_EXEC : 0;
+
 	if ((flags & O_ACCMODE) != O_RDONLY || flags & O_TRUNC)
-		return 0;
-	return flags & KIND_OPEN_EXEC ? SHM_RDONLY | SHM_EXEC : SHM_RDONLY;
+		return executes;
+	return executes | SHM_RDONLY;
 }
 
 /* Likewise, for what has no segment yet. */
