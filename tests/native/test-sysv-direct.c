@@ -18,7 +18,6 @@ static void drop_capabilities(void)
 	struct __user_cap_data_struct none[2] = { { .effective = 0 } };
 
 	assert_int_equal(syscall(SYS_capset, &header, none), 0);
-	assert_int_equal(caller_init(), 0);
 }
 
 /* What holds for both: @f is open on segment @id of @size bytes, which @p has attached.

@@ -3,6 +3,8 @@
  * Files of the kind "sysv" that have a name and no size yet: there is no segment before
  * somebody has said how large.
  */
+#include <pthread.h>
+
 #include "kind-callers.h"
 #include "sysv-fixture.h"
 
@@ -317,6 +319,61 @@ static void test_told_while_pending(void **state)
 	native_file_unref(f);
 }
 
+#define THREADS 3
+#define ROUNDS  (fixture_valgrind() ? 50 : 1000)
+
+/* 0, or where it went wrong. */
+static int use_at_once(unsigned int i)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	struct object_info info;
+	int r = kind_create(kind, NULL, name(0), O_RDWR, 0600, &f, &info);
+
+	if (r < 0)
+		return __LINE__;
+	r = i % 3 ? native_resize(f, SIZE) : 0;
+	/* Others may have taken the name away, or made a segment with it since. */
+	if (r == -EIDRM || r == -EEXIST)
+		return 0;
+	if (r < 0 || (i % 3 && native_write(f, "x", 1, SIZE - 1, false) != 1))
+		return __LINE__;
+	if (i % 4)
+		return 0;
+	r = kind_remove(kind, NULL, name(0));
+	return r == 0 || r == -ENOENT ? 0 : __LINE__;
+}
+
+static void *work(void *context)
+{
+	intptr_t failed = 0;
+
+	(void)context;
+	for (int i = 0; i < ROUNDS && !failed; i++)
+		failed = use_at_once((unsigned int)i);
+	return (void *)failed;
+}
+
+/* Of many that make it, give it a size, and remove it, none is in the others' way. */
+static void test_threads(void **state)
+{
+	pthread_t threads[THREADS];
+	void *failed;
+
+	(void)state;
+	name(0);
+	for (int i = 0; i < THREADS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, work, NULL), 0);
+	for (int i = 0; i < THREADS; i++) {
+		assert_int_equal(pthread_join(threads[i], &failed), 0);
+		assert_int_equal((intptr_t)failed, 0);
+	}
+	if (exists(0)) {
+		assert_int_equal(ds_of(sysv_id(0)).shm_nattch, 0);
+		model->remove(0);
+	}
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+}
+
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
@@ -334,6 +391,7 @@ int main(int argc, char *argv[])
 		kind_test(test_needs_to_be_written),
 		kind_test(test_key_of_none),
 		kind_test(test_told_while_pending),
+		kind_test(test_threads),
 	};
 
 	return kind_run("sysv-pending", tests, argc, argv);
