@@ -118,6 +118,28 @@ static inline void drop(int n, struct native_file *f)
 	drop_named(name(n), f);
 }
 
+/*
+ * Whether @f can back a file: where not, for want of privilege, it is read and written,
+ * and no more.
+ */
+static inline bool backs(struct native_file *f)
+{
+	int fd = native_backing(f);
+
+	if (fd < 0)
+		assert_int_equal(fd, -EOPNOTSUPP);
+	return fd >= 0;
+}
+
+/* Ends the test, of which this is the nth object, where it does not. */
+static inline void need_backing(int n, struct native_file *f)
+{
+	if (backs(f))
+		return;
+	drop(n, f);
+	skip();
+}
+
 /* Runs @tests, of what is called @group, against the kind that the argument names. */
 #define kind_run(group, tests, argc, argv) \
 	(kind_enter(argc, argv)            \
