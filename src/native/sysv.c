@@ -192,8 +192,12 @@ static void root_info(struct object_info *ret)
 		.id = { .inode = SYSV_ROOT_INODE },
 		.stat = {
 			.st_ino = SYSV_ROOT_INODE,
-			/* Who made a segment may remove it, and nobody else may. */
-			.st_mode = S_IFDIR | S_ISVTX | 0777,
+			/*
+			 * Not sticky: the kernel would keep creators from removing what
+			 * is another's by now, and with fs.protected_regular everybody
+			 * from opening it with O_CREAT. IPC_RMID and shmat say who may.
+			 */
+			.st_mode = S_IFDIR | 0777,
 			.st_nlink = 2,
 			.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
 			.st_atim = now,
