@@ -53,23 +53,10 @@ unsigned int name_find(const char *text)
 	return i;
 }
 
-/* splitmix64: small, and good enough to draw with. */
-static uint64_t mix(uint64_t x)
-{
-	x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
-	x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
-	return x ^ (x >> 31);
-}
-
-uint64_t random_next(struct random *random)
-{
-	random->state += 0x9e3779b97f4a7c15u;
-	return mix(random->state);
-}
-
 unsigned int choose(const struct op *op, unsigned int what, unsigned int of)
 {
-	return (unsigned int)(mix(op->bits + (what + 1) * 0x9e3779b97f4a7c15u) % of);
+	return (unsigned int)(random_mix(op->bits + (what + 1) * 0x9e3779b97f4a7c15u) %
+			      of);
 }
 
 bool chance(const struct op *op, unsigned int what, unsigned int percent)
@@ -83,7 +70,7 @@ const void *op_bytes(const struct op *op)
 
 	if (!bytes[0]) {
 		for (size_t i = 0; i < OP_LENGTH_MAX / 4; i++)
-			bytes[i] = mix(i + 1);
+			bytes[i] = random_mix(i + 1);
 	}
 	return &bytes[op->bits % (OP_LENGTH_MAX / 8)];
 }

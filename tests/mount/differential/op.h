@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "random.h"
+
 enum { SLOTS = 16, MAPS = 3 };
 
 /* Who does it: two processes on the mount, and one natively, behind the mount's back. */
@@ -33,12 +35,6 @@ struct op {
 };
 
 enum { OP_LENGTH_MAX = 1 << 16 };
-
-struct random {
-	uint64_t state;
-};
-
-uint64_t random_next(struct random *random);
 
 /* Draws the next operation; @users: also as others than root. */
 void op_draw(struct random *random, bool users, struct op *ret);
