@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "mount.h"
+#include "side.h"
+#include "util/cleanup.h"
+
+enum { PATIENCE = 5 };
+
+void side_init(struct side *side, bool shares, int table, const struct people *people)
+{
+	*side = (struct side){ .shares = shares, .table = table, .people = *people };
+	for (unsigned int i = 0; i < SLOTS; i++)
+		side->fds[i] = -1;
+	maps_init(&side->maps);
+}
+
+void side_done(struct side *side)
+{
+	for (unsigned int i = 0; i < SLOTS; i++)
+		side_close(side, i);
+	maps_done(&side->maps);
+}
+
+static const char *path_of(char *path, size_t size, struct name name)
+{
+	snprintf(path, size, MOUNT_DIR "/%s", name.text);
+	return path;
+}
+
+const char *side_path(struct side *side, const struct op *op)
+{
+	return path_of(side->paths[0], sizeof(side->paths[0]), op_name(op));
+}
+
+const char *side_to_path(struct side *side, const struct op *op)
+{
+	return path_of(side->paths[1], sizeof(side->paths[1]), op_to(op));
+}
+
+long side_close(struct side *side, unsigned int slot)
+{
+	int fd = take_fd(&side->fds[slot]);
+
+	return errno_or(close(fd));
+}
+
+uint64_t side_used(const struct side *side, int id)
+{
+	static struct table table;
+
+	table_read(side->table, &side->people, &table);
+	return table_used(&table, id);
+}
+
+static bool blocks_are_true(const struct side *side, const struct stat *st)
+{
+	if (st->st_ino >= PENDING_INODES)
+		return st->st_blocks == 0;
+	return (uint64_t)st->st_blocks * 512 == side_used(side, (int)st->st_ino);
+}
+
+long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
+		   int (*look)(struct side *, const struct op *, struct stat *))
+{
+	time_t end = time(NULL) + PATIENCE;
+	struct stat st = { 0 };
+	long r;
+
+	while ((r = errno_or(look(side, op, &st))) == 0 && !blocks_are_true(side, &st) &&
+	       time(NULL) < end)
+		sched_yield();
+	if (r == 0)
+		say_attributes(out, &st);
+	return r;
+}
+
+void say_attributes(struct outcome *out, const struct stat *st)
+{
+	say(out, " {%06o, %u links, %u:%u, %lld bytes, %lld blocks of 512, io of %ld,",
+	    st->st_mode, (unsigned int)st->st_nlink, st->st_uid, st->st_gid,
+	    (long long)st->st_size, (long long)st->st_blocks, (long)st->st_blksize);
+	if (st->st_ino >= PENDING_INODES)
+		say(out, " pending,");
+	else
+		say(out, " inode %llu,", (unsigned long long)st->st_ino);
+	say_when(out, "a", st->st_atim.tv_sec);
+	say_when(out, "m", st->st_mtim.tv_sec);
+	say_when(out, "c", st->st_ctim.tv_sec);
+	say(out, "}");
+}
