@@ -12,8 +12,9 @@
 #include "native/sysv-status.h"
 #include "native/sysv.h"
 
-/* After so many lookups it is time to forget names that lead nowhere by now. */
-#define STALE_LOOKUPS 4096
+/* After so many lookups, or files made, it is time to forget names that lead nowhere by
+ * now. */
+#define STALE_NAMES 4096
 
 /* How often a name may change its segment before a call gives up. */
 #define TRIES 64
@@ -90,12 +91,15 @@ static int handle_new(struct kind *k, struct found *found, struct native_file **
 	return 0;
 }
 
-/* Nobody says when segments go, but they are few: so many lookups found many names. */
-static void count_lookup(struct sysv_kind *k)
+/*
+ * Nobody says when segments go, or files that never got a size. But there are few at a
+ * time: of so many that were found or made, most have gone.
+ */
+static void count_name(struct sysv_kind *k)
 {
 	uint64_t one = 1;
 
-	if (atomic_fetch_add(&k->lookups, 1) % STALE_LOOKUPS == STALE_LOOKUPS - 1)
+	if (atomic_fetch_add(&k->names, 1) % STALE_NAMES == STALE_NAMES - 1)
 		while (write(k->stale, &one, sizeof(one)) < 0 && errno == EINTR)
 			;
 }
@@ -133,7 +137,7 @@ int sysv_lookup(struct kind *k, const struct caller *caller, const char *name,
 	if (r == 0)
 		r = handle_new(k, &found, ret, ret_info);
 	if (r == 0 && caller)
-		count_lookup(sysv_kind_of(k));
+		count_name(sysv_kind_of(k));
 	return r;
 }
 
@@ -205,6 +209,8 @@ int sysv_create(struct kind *k, const struct caller *caller, const char *name, i
 		if (r != -ESTALE && (r != -EEXIST || flags & O_EXCL))
 			break;
 	}
+	if (r == 0 && caller)
+		count_name(sysv_kind_of(k));
 	return r;
 }
 

@@ -26,8 +26,8 @@ struct sysv_kind {
 	struct sysv_segments segments;
 	struct sysv_pendings pendings;
 	struct sysv_usage usage;
-	int stale;           /* an eventfd: names may have gone unnoticed */
-	atomic_uint lookups; /* since that was said last */
+	int stale;         /* an eventfd: names may have gone unnoticed */
+	atomic_uint names; /* found or made since it was made */
 	struct sysv_file root;
 };
 
