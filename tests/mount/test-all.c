@@ -80,7 +80,7 @@ static void test_root(void **state)
 	assert_int_equal(st.st_uid, 0);
 	assert_int_equal(st.st_gid, 0);
 	assert_int_equal(file_stat(MOUNT_DIR, "posix").st_mode, S_IFDIR | 01777);
-	assert_int_equal(file_stat(MOUNT_DIR, "sysv").st_mode, S_IFDIR | 01777);
+	assert_int_equal(file_stat(MOUNT_DIR, "sysv").st_mode, S_IFDIR | 0777);
 	refused(stat(MOUNT_DIR "/none", &st), ENOENT);
 	refused(stat(POSIX_DIR "/sysv", &st), ENOENT);
 }

@@ -251,7 +251,7 @@ static void test_directory(void **state)
 	(void)state;
 	assert_int_equal(native_chmod(root, NULL, 0777), -EPERM);
 	assert_int_equal(native_chown(root, NULL, 1, 1), -EPERM);
-	assert_int_equal(stat_of(root).st_mode, S_IFDIR | 01777);
+	assert_int_equal(stat_of(root).st_mode, S_IFDIR | 0777);
 	assert_int_equal(stat_of(root).st_ino, 0x80000000);
 }
 
