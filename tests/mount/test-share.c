@@ -18,17 +18,12 @@
 #include "files.h"
 #include "mount.h"
 #include "share/exchange.h"
+#include "share/players.h"
 #include "util/cleanup.h"
 
-#define NAME      "shared"
-#define EXCHANGES "10000"
+#define NAME "shared"
 
-struct player {
-	const char *label;
-	const char *program; /* the environment variable that names it */
-	const char *script;  /* likewise, or NULL */
-	const char *how;
-};
+static const struct game game = { NAME, EXCHANGE_SIZE, "10000", "mapped" };
 
 static const struct player c_native = { "shm_open", "SHMFS_PLAYER", NULL, "native" };
 static const struct player shmfs_native = { "libshmfs", "SHMFS_PLAYER", NULL, "shmfs" };
@@ -40,80 +35,9 @@ static const struct player c_mount = { "mmap", "SHMFS_PLAYER", NULL, NULL };
 static const struct player python_mount = { "Python's mmap", "SHMFS_PYTHON",
 					    "SHMFS_PLAYER_PYTHON", NULL };
 
-/* Skips the test where the player cannot be had. */
-static void needs(const struct player *player)
-{
-	if (getenv(player->program))
-		return;
-	print_message("skipped: this build has no player for %s\n", player->label);
-	skip();
-}
-
-static _Noreturn void become(const struct player *player, const char *how,
-			     const char *role)
-{
-	const char *words[] = {
-		getenv(player->program), NULL, NULL, NULL, NULL, NULL, NULL
-	};
-	size_t n = 1;
-
-	if (player->script)
-		words[n++] = getenv(player->script);
-	words[n++] = how;
-	words[n++] =
-		strcmp(how, "native") && strcmp(how, "shmfs") ? MOUNT_DIR "/" NAME : NAME;
-	words[n++] = role;
-	words[n++] = EXCHANGES;
-	execv(words[0], (char *const *)words);
-	perror(words[0]);
-	_exit(127);
-}
-
-/* Starts it; what it prints can be read from @ret_output, where that is wanted. */
-static pid_t start(const struct player *player, const char *role, int *ret_output)
-{
-	const char *on_mount = mount_passthrough() ? "mapped" : "direct";
-	int ends[2];
-	pid_t pid;
-
-	must(pipe2(ends, O_CLOEXEC));
-	pid = must(fork());
-	if (pid == 0) {
-		if (ret_output)
-			dup2(ends[1], STDOUT_FILENO);
-		become(player, player->how ? player->how : on_mount, role);
-	}
-	close(ends[1]);
-	if (ret_output)
-		*ret_output = ends[0];
-	else
-		close(ends[0]);
-	return pid;
-}
-
-static void expect_success(pid_t pid, const struct player *player)
-{
-	int status = 0;
-
-	must(waitpid(pid, &status, 0));
-	if (status != 0)
-		fail_msg("%s ended with status %#x", player->label, (unsigned int)status);
-}
-
 static void play(const struct player *leader, const struct player *follower)
 {
-	_cleanup_close_ int output = -1;
-	pid_t leading, following;
-	char said = 0;
-
-	leading = start(leader, "lead", &output);
-	while (said != '\n') {
-		if (must(read(output, &said, 1)) == 0)
-			expect_success(leading, leader);
-	}
-	following = start(follower, "follow", NULL);
-	expect_success(following, follower);
-	expect_success(leading, leader);
+	players_play(&game, leader, follower);
 	assert_int_equal(file_stat(NATIVE_DIR, NAME).st_size, EXCHANGE_SIZE);
 	must(unlink(NATIVE_DIR "/" NAME));
 }
@@ -122,7 +46,7 @@ static void play(const struct player *leader, const struct player *follower)
  */
 static void play_all(const struct player *native)
 {
-	needs(native);
+	player_needs(native);
 	play(native, &c_mount);
 	play(&c_mount, native);
 	if (!getenv(python_mount.program))
@@ -159,13 +83,13 @@ static void test_two_on_the_mount(void **state)
 {
 	(void)state;
 	play(&c_mount, &c_mount);
-	needs(&python_mount);
+	player_needs(&python_mount);
 	play(&c_mount, &python_mount);
 }
 
 static struct exchange begin(const char *dir, const char *name)
 {
-	struct exchange e = { NULL, file_open(dir, name, O_RDWR) };
+	struct exchange e = { NULL, file_open(dir, name, O_RDWR), EXCHANGE_SIZE };
 	void *at;
 
 	if (strcmp(dir, MOUNT_DIR) == 0 && !mount_passthrough())
@@ -214,7 +138,7 @@ static void play_on(const char *ours, const char *theirs, const char *by)
 	must(unlink(at(by, "after")));
 	go_on_without_descriptor(&e);
 	exchange_lead(&e, 2001, 3000);
-	expect_success(pid, &c_mount);
+	player_expect_success(pid, &c_mount);
 	end(&e);
 }
 
@@ -242,12 +166,13 @@ static void test_refused(void **state)
 	refused((long)mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0), ENODEV);
 	refused((long)mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0),
 		ENODEV);
-	needs(&python_mount);
+	player_needs(&python_mount);
 	{
 		struct player python = python_mount;
 
 		python.how = "refused";
-		expect_success(start(&python, "follow", NULL), &python);
+		player_expect_success(player_start(&python, &game, "follow", NULL),
+				      &python);
 	}
 }
 

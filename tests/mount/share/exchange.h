@@ -16,6 +16,7 @@ enum { EXCHANGE_PAGES = 16, EXCHANGE_SIZE = EXCHANGE_PAGES * 4096 };
 struct exchange {
 	uint32_t *words;
 	int fd;
+	uint64_t size;
 };
 
 static inline uint32_t exchange_load(const struct exchange *e, size_t at)
@@ -43,18 +44,23 @@ static inline void exchange_await(const struct exchange *e, size_t at, uint32_t 
 		sched_yield();
 }
 
-/* Each number has its page; the leader writes the first word of it, the follower the
- * second. */
-static inline size_t exchange_place(uint32_t number)
+/*
+ * Each number has its page, of those that lie evenly between the first page and the last;
+ * the leader writes the first word of it, the follower the second.
+ */
+static inline size_t exchange_place(const struct exchange *e, uint32_t number)
 {
-	return number % EXCHANGE_PAGES * (4096 / sizeof(uint32_t));
+	uint64_t last = e->size / 4096 - 1;
+
+	return number % EXCHANGE_PAGES * last / (EXCHANGE_PAGES - 1) *
+	       (4096 / sizeof(uint32_t));
 }
 
 static inline void exchange_lead(const struct exchange *e, uint32_t first, uint32_t last)
 {
 	for (uint32_t i = first; i <= last; i++) {
-		exchange_store(e, exchange_place(i), i);
-		exchange_await(e, exchange_place(i) + 1, i);
+		exchange_store(e, exchange_place(e, i), i);
+		exchange_await(e, exchange_place(e, i) + 1, i);
 	}
 }
 
@@ -62,7 +68,7 @@ static inline void exchange_follow(const struct exchange *e, uint32_t first,
 				   uint32_t last)
 {
 	for (uint32_t i = first; i <= last; i++) {
-		exchange_await(e, exchange_place(i), i);
-		exchange_store(e, exchange_place(i) + 1, i);
+		exchange_await(e, exchange_place(e, i), i);
+		exchange_store(e, exchange_place(e, i) + 1, i);
 	}
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A player in C++ with Boost.Interprocess: player-boost HOW NAME lead|follow EXCHANGES,
-// with the only HOW that it has, native.
+// A player (see players.h) in C++ with Boost.Interprocess, with the only HOW that it has,
+// native.
 #include <boost/interprocess/mapped_region.hpp>
 #include <boost/interprocess/shared_memory_object.hpp>
 
@@ -13,25 +13,28 @@
 
 namespace bi = boost::interprocess;
 
-static bi::shared_memory_object start(const char *name, bool lead)
+static bi::shared_memory_object start(const char *name, bool lead, std::int64_t size)
 {
 	if (!lead)
 		return bi::shared_memory_object(bi::open_only, name, bi::read_write);
 
 	bi::shared_memory_object object(bi::create_only, name, bi::read_write);
-	object.truncate(EXCHANGE_SIZE);
+	object.truncate(size);
 	return object;
 }
 
 int main(int argc, char *argv[])
 {
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	const bool lead = std::string(argv[3]) == "lead";
 	const auto count = static_cast<std::uint32_t>(std::strtoul(argv[4], nullptr, 10));
-	const bi::shared_memory_object object = start(argv[2], lead);
+	const std::uint64_t size = std::strtoull(argv[5], nullptr, 10);
+	const bi::shared_memory_object object =
+		start(argv[2], lead, static_cast<std::int64_t>(size));
 	const bi::mapped_region region(object, bi::read_write);
-	const exchange e = { static_cast<std::uint32_t *>(region.get_address()), -1 };
+	const exchange e = { static_cast<std::uint32_t *>(region.get_address()), -1,
+			     size };
 
 	if (!lead) {
 		exchange_follow(&e, 1, count);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A player in C: player HOW NAME lead|follow EXCHANGES. HOW is native (shm_open), shmfs
- * (the library), mapped or direct (a file of the mount). The leader makes what is played
- * on and says "ready".
+ * A player (see players.h) in C. HOW is native (shm_open), shmfs (the library), or a file
+ * of the mount: mapped, reopened (mapped, but opened again once it has a size, as a new
+ * System V segment has to be), direct.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +32,7 @@ static int start_with_shmfs(const char *name, bool lead, struct exchange *ret)
 	r = shmfs_object_open(name, lead ? SHMFS_CREATE_ONLY : SHMFS_OPEN_ONLY,
 			      SHMFS_READ_WRITE, SHMFS_PERM_DEFAULT, &object);
 	if (r == 0 && lead)
-		r = shmfs_object_truncate(object, EXCHANGE_SIZE);
+		r = shmfs_object_truncate(object, ret->size);
 	if (r == 0)
 		r = shmfs_region_map(object, SHMFS_READ_WRITE, 0, 0, NULL, 0, &region);
 	if (r < 0) {
@@ -53,11 +53,15 @@ static int start_with_file(const char *how, const char *name, bool lead,
 		ret->fd = shm_open(name, flags, 0644);
 	else
 		ret->fd = open(name, flags | O_CLOEXEC, 0644);
-	if (ret->fd < 0 || (lead && ftruncate(ret->fd, EXCHANGE_SIZE) < 0))
+	if (ret->fd < 0 || (lead && ftruncate(ret->fd, (off_t)ret->size) < 0))
 		return fail(name);
+	if (lead && strcmp(how, "reopened") == 0) {
+		close(ret->fd);
+		ret->fd = open(name, O_RDWR | O_CLOEXEC);
+	}
 	if (strcmp(how, "direct") == 0)
 		return 0;
-	at = mmap(NULL, EXCHANGE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, ret->fd, 0);
+	at = mmap(NULL, ret->size, PROT_READ | PROT_WRITE, MAP_SHARED, ret->fd, 0);
 	if (at == MAP_FAILED)
 		return fail("mmap");
 	ret->words = at;
@@ -72,15 +76,16 @@ static void stop(void)
 
 int main(int argc, char *argv[])
 {
-	struct exchange e = { NULL, -1 };
+	struct exchange e = { NULL, -1, 0 };
 	uint32_t count;
 	bool lead;
 	int r;
 
-	if (argc != 5)
+	if (argc != 6)
 		return 2;
 	lead = strcmp(argv[3], "lead") == 0;
 	count = (uint32_t)strtoul(argv[4], NULL, 10);
+	e.size = strtoull(argv[5], NULL, 10);
 	if (strcmp(argv[1], "shmfs") == 0)
 		r = start_with_shmfs(argv[2], lead, &e);
 	else

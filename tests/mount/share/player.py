@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-"""A player in Python: player.py HOW NAME lead|follow EXCHANGES.
+"""A player (see players.h) in Python.
 
-HOW is native (multiprocessing.shared_memory), mapped (the mmap module on a file of the
-mount), direct (read and write there), or refused: mapping there has to fail with ENODEV.
+HOW is native (multiprocessing.shared_memory), or, for a file of the mount, mapped (by the
+mmap module), reopened (mapped, but opened again once it has a size, as a new System V
+segment has to be), direct (read and write), or refused: mapping it fails with ENODEV.
 """
 import errno
 import mmap
@@ -11,29 +12,34 @@ import struct
 import sys
 
 PAGES = 16
-SIZE = PAGES * 4096
+PAGE = 4096
+CHUNK = 256  # pages that are read or written at once
 
 
-def native(name, lead):
+def native(name, lead, size):
     from multiprocessing import resource_tracker, shared_memory
 
     # Or it would remove the object when this process ends, whoever else uses it.
     resource_tracker.register = lambda *_: None
-    return shared_memory.SharedMemory(name, create=lead, size=SIZE if lead else 0)
+    return shared_memory.SharedMemory(name, create=lead, size=size if lead else 0)
 
 
-def opened(path, lead):
+def opened(path, lead, size, again=False):
     fd = os.open(path, os.O_RDWR | (os.O_CREAT | os.O_EXCL if lead else 0), 0o644)
     if lead:
-        os.ftruncate(fd, SIZE)
+        os.ftruncate(fd, size)
+    if lead and again:
+        os.close(fd)
+        return opened(path, False, size)
     return fd
 
 
 class Memory:
-    """The words of something mapped."""
+    """Something mapped."""
 
     def __init__(self, buffer):
-        self.words = memoryview(buffer).cast("I")
+        self.bytes = memoryview(buffer).cast("B")
+        self.words = self.bytes.cast("I")
 
     def load(self, at):
         return self.words[at]
@@ -41,9 +47,15 @@ class Memory:
     def store(self, at, value):
         self.words[at] = value
 
+    def read(self, size, offset):
+        return self.bytes[offset : offset + size]
+
+    def write(self, data, offset):
+        self.bytes[offset : offset + len(data)] = data
+
 
 class File:
-    """The words of a file, by reading and writing."""
+    """The same by reading and writing a file."""
 
     def __init__(self, fd):
         self.fd = fd
@@ -54,15 +66,21 @@ class File:
     def store(self, at, value):
         os.pwrite(self.fd, struct.pack("=I", value), at * 4)
 
+    def read(self, size, offset):
+        return os.pread(self.fd, size, offset)
+
+    def write(self, data, offset):
+        os.pwrite(self.fd, data, offset)
+
 
 def wait_for(words, at, value):
     while words.load(at) != value:
         os.sched_yield()
 
 
-def play(words, lead, count):
+def play(words, lead, count, size):
     for i in range(1, count + 1):
-        place = i % PAGES * 1024
+        place = i % PAGES * (size // PAGE - 1) // (PAGES - 1) * (PAGE // 4)
         if lead:
             words.store(place, i)
             wait_for(words, place + 1, i)
@@ -71,24 +89,49 @@ def play(words, lead, count):
             words.store(place + 1, i)
 
 
-def main(how, name, role, count):
-    lead = role == "lead"
+def pattern(seed, size):
+    """The place and the bytes of each chunk of what fills all of an object."""
+    chunk = bytearray((i * 7 + seed) & 0xFF for i in range(PAGE)) * CHUNK
+    for offset in range(0, size, len(chunk)):
+        for at in range(0, len(chunk), PAGE):
+            struct.pack_into("=Q", chunk, at, (offset + at) // PAGE)
+        yield offset, chunk[: size - offset]
+
+
+def fill(memory, seed, size):
+    for offset, data in pattern(seed, size):
+        memory.write(data, offset)
+
+
+def check(memory, seed, size):
+    for offset, expected in pattern(seed, size):
+        if memory.read(len(expected), offset) != expected:
+            sys.exit(f"the bytes at {offset} differ")
+
+
+def main(how, name, role, number, size):
+    lead, number, size = role == "lead", int(number), int(size)
     if how == "refused":
         try:
-            mmap.mmap(opened(name, lead), SIZE)
+            mmap.mmap(opened(name, lead, size), size)
         except OSError as error:
             return 0 if error.errno == errno.ENODEV else 1
         return 1
     if how == "native":
-        owner = native(name, lead)
-        words = Memory(owner.buf)
-    elif how == "mapped":
-        words = Memory(mmap.mmap(opened(name, lead), SIZE))
+        owner = native(name, lead, size)
+        memory = Memory(owner.buf)
+    elif how == "direct":
+        memory = File(opened(name, lead, size))
     else:
-        words = File(opened(name, lead))
-    if lead:
-        print("ready", flush=True)
-    play(words, lead, int(count))
+        memory = Memory(mmap.mmap(opened(name, lead, size, how == "reopened"), size))
+    if role == "fill":
+        fill(memory, number, size)
+    elif role == "check":
+        check(memory, number, size)
+    else:
+        if lead:
+            print("ready", flush=True)
+        play(memory, lead, number, size)
     # The views are still in use: nothing that is left is worth a complaint.
     os._exit(0)
 
