@@ -8,7 +8,7 @@
 packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-dev uthash-dev
 	libsystemd-dev'
 packages_demo="$packages_build python3 xxd attr"
-packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev scdoc tar"
+packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev perl-base postgresql scdoc tar"
 packages_check="$packages_test clang clang-format clang-tidy libclang-rt-dev valgrind shellcheck"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
@@ -42,6 +42,24 @@ missing_packages()
 	done
 }
 
+# Installs the packages $@. Of a server only its programs are wanted, for a test that starts it
+# itself: PostgreSQL would make itself a cluster that starts with the machine.
+apt_install()
+{
+	no_cluster=
+	case " $* " in
+	*' postgresql '*)
+		no_cluster=/etc/postgresql-common/createcluster.d/shmfs-check.conf
+		mkdir -p "${no_cluster%/*}"
+		say 'create_main_cluster = off' >"$no_cluster"
+		;;
+	esac
+	status=0
+	apt-get install -q -y --no-install-recommends "$@" </dev/null >/dev/null || status=$?
+	[ -z "$no_cluster" ] || rm -f "$no_cluster"
+	return "$status"
+}
+
 # Installs those of the packages $@ that are missing, or says what to install and exits 1.
 # Asks nothing, and touches the network only if something is missing.
 install_missing()
@@ -58,7 +76,7 @@ install_missing()
 	apt-get update -q </dev/null >/dev/null ||
 		say 'warning: apt-get update failed, going on with the package index as it is'
 	# shellcheck disable=SC2086 # a list of words
-	apt-get install -q -y --no-install-recommends $missing </dev/null >/dev/null ||
+	apt_install $missing ||
 		die "apt-get could not install: $missing"
 }
 
