@@ -21,19 +21,64 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "segments.h"
 
-/* Larger than a processor's cache, small enough for any tmpfs. */
-#define DATA_SIZE (16 * MIB)
+/* Larger than most processors' caches, small enough for any tmpfs. */
+#define FILE_SIZE (16 * MIB)
+
+/*
+ * Larger than nearly all: copying from an attachment is the one operation that costs no
+ * more than the memory does, so what is measured has to be that, and not a cache.
+ */
+#define SEGMENT_SIZE (64 * MIB)
 
 /* With fewer delays there is no 99.9th percentile; more would not fit. */
 #define SAMPLES_MIN 1000U
 #define SAMPLES_MAX 100000U
 
-static const struct op *const groups[] = { data_ops, name_ops, listing_ops, thread_ops,
-					   delay_ops };
-#define N_GROUPS (sizeof(groups) / sizeof(groups[0]))
+static const struct op *const file_groups[] = { data_ops,   name_ops,  listing_ops,
+						thread_ops, delay_ops, NULL };
+static const struct op *const segment_file_groups[] = { segment_file_ops, NULL };
+static const struct op *const segment_groups[] = { segment_ops, NULL };
+
+/* What is in a directory, and thus what can be done there. */
+struct content {
+	const char *name;
+	const struct op *const *groups;
+	size_t data_size;
+	int (*make_data)(struct bench *b);
+	void (*remove_data)(struct bench *b);
+	char *(*map)(const struct bench *b);
+	void (*unmap)(const struct bench *b, char *map);
+};
+
+static const struct content contents[] = {
+	{ .name = "files",
+	  .groups = file_groups,
+	  .data_size = FILE_SIZE,
+	  .make_data = data_make,
+	  .remove_data = data_remove,
+	  .map = data_map,
+	  .unmap = data_unmap },
+	{ .name = "segments",
+	  .groups = segment_file_groups,
+	  .data_size = SEGMENT_SIZE,
+	  .make_data = segments_make_data,
+	  .remove_data = segments_remove_data,
+	  .map = data_map,
+	  .unmap = data_unmap },
+	{ .name = "sysvipc",
+	  .groups = segment_groups,
+	  .data_size = SEGMENT_SIZE,
+	  .make_data = segments_make_data,
+	  .remove_data = segments_remove_data,
+	  .map = segment_map,
+	  .unmap = segment_unmap },
+};
 
 struct options {
+	const struct content *content;
+	bool list;
 	uint64_t enough; /* nanoseconds that a batch takes at least */
 	uint64_t count;  /* not 0: how often an operation is done instead */
 };
@@ -151,10 +196,10 @@ static void run_op(struct bench *b, const struct op *op, const struct options *o
 	fflush(stdout);
 }
 
-static const struct op *find_op(const char *name)
+static const struct op *find_op(const struct content *content, const char *name)
 {
-	for (size_t i = 0; i < N_GROUPS; i++)
-		for (const struct op *op = groups[i]; op->name; op++)
+	for (const struct op *const *group = content->groups; *group; group++)
+		for (const struct op *op = *group; op->name; op++)
 			if (strcmp(op->name, name) == 0)
 				return op;
 	return NULL;
@@ -162,8 +207,8 @@ static const struct op *find_op(const char *name)
 
 static void run_all(struct bench *b, const struct options *o)
 {
-	for (size_t i = 0; i < N_GROUPS; i++)
-		for (const struct op *op = groups[i]; op->name; op++)
+	for (const struct op *const *group = o->content->groups; *group; group++)
+		for (const struct op *op = *group; op->name; op++)
 			run_op(b, op, o);
 }
 
@@ -172,7 +217,7 @@ static void run_ops(struct bench *b, char **names, const struct options *o)
 	if (!*names)
 		run_all(b, o);
 	for (; *names; names++)
-		run_op(b, find_op(*names), o);
+		run_op(b, find_op(o->content, *names), o);
 }
 
 static int run_here(struct bench *b, char **names, const struct options *o)
@@ -182,19 +227,22 @@ static int run_here(struct bench *b, char **names, const struct options *o)
 	b->buffer = calloc(1, MIB);
 	if (!b->buffer)
 		return -ENOMEM;
-	r = data_make(b);
+	b->data_size = o->content->data_size;
+	b->map = o->content->map;
+	b->unmap = o->content->unmap;
+	r = o->content->make_data(b);
 	if (r == 0) {
 		run_ops(b, names, o);
-		data_remove(b);
+		o->content->remove_data(b);
 	}
 	free(b->buffer);
 	return r < 0 ? r : (stopped ? -EINTR : 0);
 }
 
-static void list_ops(void)
+static void list_ops(const struct content *content)
 {
-	for (size_t i = 0; i < N_GROUPS; i++)
-		for (const struct op *op = groups[i]; op->name; op++)
+	for (const struct op *const *group = content->groups; *group; group++)
+		for (const struct op *op = *group; op->name; op++)
 			puts(op->name);
 	exit(0);
 }
@@ -202,7 +250,10 @@ static void list_ops(void)
 static void print_help(FILE *to)
 {
 	fputs("usage: bench [option...] DIRECTORY [OPERATION...]\n"
-	      "       bench -l\n"
+	      "       bench [-k CONTENT] -l\n"
+	      "  -k CONTENT       what is in DIRECTORY: files (default); segments, which are\n"
+	      "                   files that are those of System V; or sysvipc, the list of\n"
+	      "                   these, such as /proc/sysvipc: then they are used natively\n"
 	      "  -t MILLISECONDS  the least that a measurement takes (default: 200)\n"
 	      "  -c COUNT         does operations COUNT times instead (slow ones once)\n"
 	      "  -g FILE          1 is written to it while the clock runs, then 0\n"
@@ -232,6 +283,14 @@ static uint64_t parse_number(const char *option, const char *value)
 	return number;
 }
 
+static const struct content *find_content(const char *name)
+{
+	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++)
+		if (strcmp(contents[i].name, name) == 0)
+			return &contents[i];
+	refuse("-k", name, "not files, segments or sysvipc");
+}
+
 static int open_or_refuse(const char *option, const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);
@@ -252,8 +311,11 @@ static void add_server(struct clock *clock, const char *value)
 static void take_option(int option, struct bench *b, struct options *o)
 {
 	switch (option) {
+	case 'k':
+		o->content = find_content(optarg);
+		break;
 	case 'l':
-		list_ops();
+		o->list = true;
 		break;
 	case 't':
 		o->enough = parse_number("-t", optarg) * 1000000U;
@@ -282,20 +344,22 @@ static void take_option(int option, struct bench *b, struct options *o)
 int main(int argc, char **argv)
 {
 	struct clock clock = { .gate = -1 };
-	struct options o = { .enough = 200000000U };
+	struct options o = { .content = &contents[0], .enough = 200000000U };
 	struct bench b = { .data_name = "bench-data",
-			   .data_size = DATA_SIZE,
 			   .random = 88172645463325252U,
 			   .clock = &clock,
+			   .segment = -1,
 			   .native = -1 };
 	int option, r;
 
-	while ((option = getopt(argc, argv, "lt:c:g:p:n:h")) != -1)
+	while ((option = getopt(argc, argv, "k:lt:c:g:p:n:h")) != -1)
 		take_option(option, &b, &o);
+	if (o.list)
+		list_ops(o.content);
 	if (optind == argc)
 		take_option('?', &b, &o);
 	for (char **name = argv + optind + 1; *name; name++)
-		if (!find_op(*name))
+		if (!find_op(o.content, *name))
 			refuse("", *name, "no such operation, see bench -l");
 	if (chdir(argv[optind]) < 0)
 		refuse("", argv[optind], strerror(errno));

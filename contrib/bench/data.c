@@ -50,11 +50,6 @@ static int short_result(ssize_t n)
 	return n < 0 ? -errno : -EIO;
 }
 
-static off_t sequential_offset(const struct bench *b, size_t size, uint64_t i)
-{
-	return (off_t)(i * size % b->data_size);
-}
-
 /* xorshift64: quick, and the same offsets in each run. */
 static off_t random_offset(struct bench *b, size_t size)
 {
@@ -106,15 +101,20 @@ int batch_pwrite(struct bench *b, size_t size, uint64_t count)
 	return 0;
 }
 
-static char *map_data(struct bench *b)
+char *data_map(const struct bench *b)
 {
 	return mmap(NULL, b->data_size, PROT_READ | PROT_WRITE, MAP_SHARED, b->data, 0);
+}
+
+void data_unmap(const struct bench *b, char *map)
+{
+	munmap(map, b->data_size);
 }
 
 /* One store to each page of a new mapping, of memory that is there. */
 static int fault_pages(struct bench *b, size_t size, uint64_t count)
 {
-	volatile char *map = map_data(b);
+	volatile char *map = b->map(b);
 
 	if (map == MAP_FAILED)
 		return -errno;
@@ -122,11 +122,11 @@ static int fault_pages(struct bench *b, size_t size, uint64_t count)
 	for (uint64_t i = 0; i < count; i++)
 		map[i * size] = 1;
 	clock_stop(b->clock);
-	munmap((void *)map, b->data_size);
+	b->unmap(b, (char *)map);
 	return 0;
 }
 
-static int batch_fault(struct bench *b, size_t size, uint64_t count)
+int batch_fault(struct bench *b, size_t size, uint64_t count)
 {
 	const uint64_t pages = b->data_size / size;
 	int r = 0;
@@ -136,9 +136,9 @@ static int batch_fault(struct bench *b, size_t size, uint64_t count)
 	return r < 0 ? r : fault_pages(b, size, count);
 }
 
-static int batch_memset(struct bench *b, size_t size, uint64_t count)
+int batch_memset(struct bench *b, size_t size, uint64_t count)
 {
-	char *map = map_data(b);
+	char *map = b->map(b);
 
 	if (map == MAP_FAILED)
 		return -errno;
@@ -148,7 +148,7 @@ static int batch_memset(struct bench *b, size_t size, uint64_t count)
 	for (uint64_t i = 0; i < count; i++)
 		memset(map + sequential_offset(b, size, i), (int)i, size);
 	clock_stop(b->clock);
-	munmap(map, b->data_size);
+	b->unmap(b, map);
 	return 0;
 }
 

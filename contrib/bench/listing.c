@@ -23,12 +23,12 @@ struct unsupported {
 /* Visits entry @name: 0 or a negative errno. */
 typedef int visit_fn(const char *name, struct unsupported *u);
 
-static int list(visit_fn *visit)
+static int list(visit_fn *visit, size_t least)
 {
 	struct unsupported u = { false, false };
 	DIR *listing = opendir(".");
 	struct dirent *entry;
-	uint64_t n = 0;
+	size_t n = 0;
 	int r = 0;
 
 	if (!listing)
@@ -36,16 +36,16 @@ static int list(visit_fn *visit)
 	for (; r == 0 && (entry = readdir(listing)); n++)
 		r = visit ? visit(entry->d_name, &u) : 0;
 	closedir(listing);
-	return r == 0 && n < MANY ? -EIO : r;
+	return r == 0 && n < least ? -EIO : r;
 }
 
-static int list_often(struct bench *b, visit_fn *visit, uint64_t count)
+static int list_often(struct bench *b, visit_fn *visit, size_t least, uint64_t count)
 {
 	int r = 0;
 
 	clock_start(b->clock);
 	for (uint64_t i = 0; i < count && r == 0; i++)
-		r = list(visit);
+		r = list(visit, least);
 	clock_stop(b->clock);
 	return r;
 }
@@ -86,16 +86,14 @@ static int visit_as_ls(const char *name, struct unsupported *u)
 	return ask_for_sign(name, u);
 }
 
-static int batch_readdir(struct bench *b, size_t size, uint64_t count)
+int batch_readdir(struct bench *b, size_t size, uint64_t count)
 {
-	(void)size;
-	return list_often(b, NULL, count);
+	return list_often(b, NULL, size, count);
 }
 
-static int batch_ls(struct bench *b, size_t size, uint64_t count)
+int batch_ls(struct bench *b, size_t size, uint64_t count)
 {
-	(void)size;
-	return list_often(b, visit_as_ls, count);
+	return list_often(b, visit_as_ls, size, count);
 }
 
 static int setup_many(struct bench *b)
@@ -113,11 +111,13 @@ static void teardown_many(struct bench *b)
 const struct op listing_ops[] = {
 	{ .name = "readdir-10000",
 	  .batch = batch_readdir,
+	  .size = MANY,
 	  .slow = true,
 	  .setup = setup_many,
 	  .teardown = teardown_many },
 	{ .name = "ls-l-10000",
 	  .batch = batch_ls,
+	  .size = MANY,
 	  .slow = true,
 	  .setup = setup_many,
 	  .teardown = teardown_many },

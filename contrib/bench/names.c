@@ -19,8 +19,7 @@ static const char *numbered(char name[32], uint64_t n)
 	return name;
 }
 
-/* Creates a file and closes it; one of size 0 is left as it was created. */
-static int create_sized(const char *name, off_t size)
+int create_sized(const char *name, off_t size)
 {
 	int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	int r = 0;
@@ -56,7 +55,7 @@ int create_numbered(uint64_t count)
 	return 0;
 }
 
-static int batch_fstat(struct bench *b, size_t size, uint64_t count)
+int batch_fstat(struct bench *b, size_t size, uint64_t count)
 {
 	struct stat st;
 
