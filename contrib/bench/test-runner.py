@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The runner of the benchmark without measuring: its statistics, its tables, its bars, what
-it refuses, and that README shows what is in speed.json."""
+it refuses, and that README shows what is in speed.json. Where BENCH names the benchmark
+program, also what that does with System V segments."""
 
+import argparse
 import contextlib
 import io
 import os
@@ -15,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "runner")
 README = os.path.join(HERE, "..", "..", "README.md")
 SPEED = os.path.join(HERE, "speed.json")
+BENCH = os.environ.get("BENCH")
 sys.dont_write_bytecode = True
 sys.path.insert(0, RUNNER)
 
@@ -22,6 +25,7 @@ import bars
 import chart
 import paths
 import report
+import sides
 import table
 
 
@@ -53,6 +57,10 @@ def make_document(n_sides=3):
     return document
 
 
+def make_segment_document():
+    return {**make_document(), "kind": "sysv"}
+
+
 def render(document, brief=False):
     return table.render(report.select(document, None, None), brief)
 
@@ -60,6 +68,11 @@ def render(document, brief=False):
 def run(*arguments):
     return subprocess.run([sys.executable, "-B", RUNNER, *arguments], text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+
+
+def may_unshare():
+    return subprocess.run(["unshare", "-i", "true"], stderr=subprocess.DEVNULL,
+                          check=False).returncode == 0
 
 
 class Statistics(unittest.TestCase):
@@ -111,6 +124,10 @@ class Tables(unittest.TestCase):
         self.assertIn("cpu", render(make_document()))
         self.assertNotIn("cpu", render(make_document(), brief=True))
 
+    def test_native_segments_are_explained(self):
+        self.assertIn("native: memcpy", render(make_segment_document()))
+        self.assertNotIn("native: memcpy", render(make_document()))
+
     def test_lost_side_is_told_of(self):
         document = make_document()
         document["sides"][2]["failure"] = "it died"
@@ -150,7 +167,16 @@ class Bars(unittest.TestCase):
             self.assertIn("bars:1:", words.getvalue())
 
     def test_built_in_ones_are_right(self):
-        self.assertGreater(len(bars.read(paths.BARS)), 0)
+        for path in paths.BARS.values():
+            self.assertGreater(len(bars.read(path)), 0)
+
+    def test_built_in_ones_are_those_of_the_kind(self):
+        memcpy = "not measured            pread-1m, passthrough: at least 0.5 of native"
+        for document, there in (make_document(), False), (make_segment_document(), True):
+            with tempfile.TemporaryDirectory() as folder:
+                path = os.path.join(folder, "run.json")
+                report.write(document, path)
+                self.assertEqual(memcpy in run("-f", path, "-b").stdout, there)
 
 
 class Options(unittest.TestCase):
@@ -158,7 +184,9 @@ class Options(unittest.TestCase):
         for arguments in (["-r", "0"], ["-t", "x"], ["-s", "nobody"], ["-m", "x"],
                           ["-m", "native=true"], ["-d", "x=/nonexistent"],
                           ["-j", "/nonexistent/x"], ["-f", "/nonexistent"],
-                          ["-f", SPEED, "-r", "3"], ["-f", README], ["-x"]):
+                          ["-f", SPEED, "-r", "3"], ["-f", README], ["-x"],
+                          ["--kind", "x"], ["--kind", "sysv", "-s", "notify"],
+                          ["--kind", "sysv", "-d", "x=/"], ["-f", SPEED, "--kind", "sysv"]):
             done = run(*arguments)
             self.assertEqual(done.returncode, 2, arguments)
             self.assertRegex(done.stderr, r"\Abench: [^\n]*\n\Z", arguments)
@@ -167,6 +195,41 @@ class Options(unittest.TestCase):
         done = run("--help")
         self.assertEqual(done.returncode, 0)
         self.assertIn("-m NAME=COMMAND", done.stdout)
+
+
+class Segments(unittest.TestCase):
+    """What is other with System V ones."""
+
+    def test_sides(self):
+        chosen = argparse.Namespace(kind="sysv", directories=[], mounts=[("x", "true")],
+                                    sides=None)
+        native, *mounted = sides.make("/nonexistent", chosen)
+        self.assertEqual((native.content, native.path), ("sysvipc", "/proc/sysvipc"))
+        self.assertEqual([side.name for side in mounted], ["passthrough", "direct", "x"])
+        self.assertEqual({side.content for side in mounted}, {"segments"})
+        self.assertEqual({side.native for side in mounted}, {None})
+        self.assertIn("kind=sysv,passthrough=require", mounted[0].command)
+        self.assertEqual(mounted[2].command[2:], ["true", "x", "", "/nonexistent/x"])
+
+    @unittest.skipUnless(BENCH, "BENCH is not set")
+    def test_both_contents_have_the_same_rows(self):
+        native, files = (
+            subprocess.run([BENCH, "-k", content, "-l"], check=True,
+                           stdout=subprocess.PIPE).stdout
+            for content in sides.CONTENTS["sysv"]
+        )
+        self.assertEqual(native, files)
+        self.assertIn(b"fault\n", files)
+
+    @unittest.skipUnless(BENCH and may_unshare(), "not privileged, or BENCH is not set")
+    def test_native_rows_work_and_leave_nothing(self):
+        script = '"$1" -k sysvipc -t 1 /proc/sysvipc && echo && cat /proc/sysvipc/shm'
+        done = subprocess.run(["unshare", "-i", "sh", "-c", script, "sh", BENCH], check=True,
+                              stdout=subprocess.PIPE, text=True)
+        rows, left = done.stdout.split("\n\n")
+        for row in rows.splitlines():
+            self.assertRegex(row, r"\A[a-z0-9-]+\t[0-9.]+\t")
+        self.assertEqual(len(left.splitlines()), 1, left)
 
 
 class Speed(unittest.TestCase):

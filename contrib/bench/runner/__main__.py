@@ -21,12 +21,18 @@ def prepare(*what):
         raise SystemExit(1)
 
 
-def check_operations(names):
-    known = measuring.operations()
+def check_operations(kind, names):
+    known = measuring.operations(kind)
     for name in names:
         if name not in known:
             options.refuse(f"no operation {name}; there are: {' '.join(known)}")
     return names or known
+
+
+def read_bars(chosen, kind):
+    if not chosen.bars:
+        return []
+    return bars.read(paths.BARS[kind] if chosen.bars is options.BUILT_IN else chosen.bars)
 
 
 def measure(chosen):
@@ -34,19 +40,18 @@ def measure(chosen):
     if os.geteuid() != 0:
         raise SystemExit("bench: to be run as root: it mounts")
     prepare()
-    names = check_operations(chosen.operations)
+    names = check_operations(chosen.kind, chosen.operations)
     text = namespaces.run(lambda work: json.dumps(measuring.run(work, chosen, names)))
     return report.rounded(json.loads(text))
 
 
 def main():
     chosen = options.parse()
-    wanted = bars.read(chosen.bars) if chosen.bars else []
+    document = report.read(chosen.file) if chosen.file else None
+    wanted = read_bars(chosen, report.kind(document) if document else chosen.kind)
     if chosen.chart:
         prepare("chart")
-    if chosen.file:
-        document = report.read(chosen.file)
-    else:
+    if not document:
         document = measure(chosen)
         report.summarize(document)
     if chosen.json:

@@ -25,8 +25,9 @@ def show_progress(text):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
-def operations():
-    listed = subprocess.run([paths.BENCH, "-l"], stdout=subprocess.PIPE, check=True)
+def operations(kind):
+    command = [paths.BENCH, "-k", sides.CONTENTS[kind][0], "-l"]
+    listed = subprocess.run(command, stdout=subprocess.PIPE, check=True)
     return listed.stdout.decode().split()
 
 
@@ -54,7 +55,7 @@ def end(program):
 
 def run_program(side, operation, *arguments):
     """Runs the benchmark program: its row, or Failure if the side is not usable any more."""
-    command = [paths.BENCH, *arguments]
+    command = [paths.BENCH, "-k", side.content, *arguments]
     for server in side.servers:
         command += ["-p", str(server.pid)]
     if side.native:
@@ -85,6 +86,7 @@ class Run:
 
     def __init__(self, all_sides, chosen, counter):
         self.sides = all_sides
+        self.kind = chosen.kind
         self.rounds = chosen.rounds
         self.least = str(chosen.least)
         self.counter = counter
@@ -177,6 +179,7 @@ def document(run, names):
     rows = list(run.rows(names))
     return {
         "format": 1,
+        "kind": run.kind,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
         "machine": machine.describe(),
         "versions": machine.versions(),
@@ -192,8 +195,7 @@ def run(work, chosen, names):
     with tracing.Counter(work) as counter:
         if not counter.available:
             say("warning: this kernel has no events of FUSE, requests are not counted")
-        made = sides.make(work, chosen.directories, chosen.mounts, chosen.sides)
-        measured = Run(made, chosen, counter)
+        measured = Run(sides.make(work, chosen), chosen, counter)
         measured.start()
         if not measured.sides:
             raise SystemExit("bench: there is nothing left to measure")

@@ -22,13 +22,25 @@ sides:
   notify            shmfs -o coherence=notify
   direct            shmfs -o passthrough=off
   bindfs            bindfs, as it is by default
+
+sides with --kind sysv:
+  native            segments as they are without a file system: memcpy from and to an
+                    attachment (pread, pwrite), shmat and shmdt (open, map and close),
+                    shmget and IPC_RMID, IPC_STAT, and /proc/sysvipc/shm (listing)
+  passthrough       shmfs -o kind=sysv; a file that is read is open for reading only, but
+                    for writing too where the operation says rw
+  direct            shmfs -o kind=sysv,passthrough=off
 """
+
+# What -b stands for, which --bars cannot.
+BUILT_IN = object()
 
 EPILOG = """\
 examples:
   contrib/bench/run -j speed.json -c speed.svg
   contrib/bench/run -m hp='passthrough_hp "$1" "$2"' -s native,passthrough,hp stat open-close
   contrib/bench/run -f speed.json -c speed.svg
+  contrib/bench/run --kind sysv -b
 
 It exits with 0, with 1 if a bar is missed or a side was lost on the way, with 2 if it was
 called wrongly.
@@ -97,6 +109,9 @@ def make_parser():
     add = parser.add_argument
     add("operations", nargs="*", metavar="OPERATION",
         help="one of those in the first column of the table (default: all)")
+    add("--kind", choices=sides.DEFAULT, metavar="KIND",
+        help="of shared memory: posix (default) or sysv, each with its own sides, "
+        "operations and bars")
     add("-r", dest="rounds", metavar="ROUNDS", type=number(1000),
         help="how often each operation is measured on each side (default: 5)")
     add("-t", dest="least", metavar="MILLISECONDS", type=number(60000),
@@ -107,28 +122,33 @@ def make_parser():
         default=[], help="a further side: a directory of the machine, as it is")
     add("-m", dest="mounts", metavar="NAME=COMMAND", type=named, action="append",
         default=[], help="a further side: a file system that the shell command mounts; "
-        "$1 is the directory that it is to show, on the same tmpfs as all, $2 is where")
+        "$1 is the directory that it is to show, on the same tmpfs as all (nothing with "
+        "--kind sysv), $2 is where")
     add("-j", dest="json", metavar="FILE", type=output,
         help="writes everything that was measured as JSON")
     add("-c", dest="chart", metavar="FILE", type=output, help="draws a chart, as SVG")
     add("-f", dest="file", metavar="FILE", type=existing,
         help="measures nothing, but shows what -j wrote")
     add("--brief", action="store_true", help="only the first of the tables")
-    add("-b", dest="bars", action="store_const", const=paths.BARS,
-        help="checks the bars of contrib/bench/bars: exits with 1 if one is missed")
+    add("-b", dest="bars", action="store_const", const=BUILT_IN,
+        help="checks the bars of contrib/bench/bars, or bars-sysv: exits with 1 if one is "
+        "missed")
     add("--bars", dest="bars", metavar="FILE", type=existing,
         help="checks the bars of this file, which explains itself there")
     return parser
 
 
 def check_file_only(chosen):
-    measuring = chosen.rounds, chosen.least, chosen.json, chosen.directories, chosen.mounts
+    measuring = chosen.rounds, chosen.least, chosen.json, chosen.directories, \
+        chosen.mounts, chosen.kind
     if any(measuring):
         refuse("-f measures nothing: it goes with -s, -c, -b, --bars and --brief only")
 
 
 def check_sides(chosen):
-    names = sides.DEFAULT + [name for name, _ in chosen.directories + chosen.mounts]
+    if chosen.kind == "sysv" and chosen.directories:
+        refuse("-d does not go with --kind sysv: the segments are in a namespace of their own")
+    names = sides.DEFAULT[chosen.kind] + [name for name, _ in chosen.directories + chosen.mounts]
     for name in names:
         if names.count(name) > 1:
             refuse(f"two sides cannot both be named {name}")
@@ -142,6 +162,7 @@ def parse():
     if chosen.file:
         check_file_only(chosen)
     else:
+        chosen.kind = chosen.kind or "posix"
         check_sides(chosen)
     chosen.rounds = chosen.rounds or 5
     chosen.least = chosen.least or 100

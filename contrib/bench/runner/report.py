@@ -15,6 +15,11 @@ import statistics
 import options
 
 
+def kind(document):
+    """The kind of shared memory; once there was only one."""
+    return document.get("kind", "posix")
+
+
 def middle(values):
     return statistics.median(values) if values else None
 

@@ -10,7 +10,13 @@ import time
 
 import paths
 
-DEFAULT = ["native", "passthrough", "notify", "direct", "bindfs"]
+# By kind of shared memory.
+DEFAULT = {
+    "posix": ["native", "passthrough", "notify", "direct", "bindfs"],
+    "sysv": ["native", "passthrough", "direct"],
+}
+# What the benchmark program is told to be in them, native first.
+CONTENTS = {"posix": ("files", "files"), "sysv": ("sysvipc", "segments")}
 PATIENCE = 20
 
 
@@ -98,8 +104,9 @@ class Server:
 class Side:
     """One that is there as it is."""
 
-    def __init__(self, name, path, native=None):
+    def __init__(self, name, content, path, native=None):
         self.name = name
+        self.content = content
         self.path = path  # what is measured
         self.native = native  # the directory behind it, if known
         self.servers = []
@@ -132,9 +139,9 @@ class Side:
 class MountedSide(Side):
     """One that a command mounts."""
 
-    def __init__(self, name, folder, native, command):
-        super().__init__(name, os.path.join(folder, name), native)
-        self.command = [*command, native, self.path] if command[0] == "sh" else command
+    def __init__(self, name, content, folder, native, command):
+        super().__init__(name, content, os.path.join(folder, name), native)
+        self.command = command
         self.log = os.path.join(folder, f"{name}.log")
 
     def words(self):
@@ -179,7 +186,8 @@ class MountedSide(Side):
 
     def start(self, known):
         os.mkdir(self.path)
-        os.mkdir(self.native)
+        if self.native:
+            os.mkdir(self.native)
         with open(self.log, "wb") as log:
             process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stdout=log,
                                        stderr=log, start_new_session=True)
@@ -203,33 +211,47 @@ class MountedSide(Side):
                 server.kill()
 
 
-def shmfs(native, path, *words):
-    return [paths.SHMFS, "-o", ",".join([f"shm_dir={native}", *words]), path]
+def shmfs(path, *words):
+    return [paths.SHMFS, "-o", ",".join(words), path]
 
 
-def known_commands(native, path):
+def known_commands(kind, native, path):
     """The commands of the sides that are always there, except of native."""
+    which = f"shm_dir={native}" if native else f"kind={kind}"
     return {
         # What it is by default, where there is passthrough.
-        "passthrough": shmfs(native, path, "passthrough=require"),
-        "notify": shmfs(native, path, "passthrough=require", "coherence=notify"),
-        "direct": shmfs(native, path, "passthrough=off"),
+        "passthrough": shmfs(path, which, "passthrough=require"),
+        "notify": shmfs(path, which, "passthrough=require", "coherence=notify"),
+        "direct": shmfs(path, which, "passthrough=off"),
         "bindfs": ["bindfs", native, path],
     }
 
 
-def make(folder, directories, commands, wanted):
-    """The sides that are wanted, not started yet, native first."""
+def native_side(kind):
+    content = CONTENTS[kind][0]
+    if kind == "sysv":
+        return Side("native", content, "/proc/sysvipc")
     shm = "/dev/shm/native"
     os.mkdir(shm)
-    made = [Side("native", shm, shm)]
-    for name in DEFAULT[1:]:
-        native, path = f"/dev/shm/{name}", os.path.join(folder, name)
-        command = known_commands(native, path)[name]
-        made.append(MountedSide(name, folder, native, command))
-    made += [Side(name, path) for name, path in directories]
-    made += [
-        MountedSide(name, folder, f"/dev/shm/{name}", ["sh", "-c", command, name])
-        for name, command in commands
-    ]
-    return [side for side in made if not wanted or side.name in wanted]
+    return Side("native", content, shm, shm)
+
+
+def make(folder, chosen):
+    """The sides that are wanted, not started yet, native first."""
+    kind, content = chosen.kind, CONTENTS[chosen.kind][1]
+
+    def mounted(name, command):
+        """Each shows a directory of its own, but all show the same segments."""
+        native = f"/dev/shm/{name}" if kind == "posix" else None
+        path = os.path.join(folder, name)
+        if command:
+            words = ["sh", "-c", command, name, native or "", path]
+        else:
+            words = known_commands(kind, native, path)[name]
+        return MountedSide(name, content, folder, native, words)
+
+    made = [native_side(kind)]
+    made += [mounted(name, None) for name in DEFAULT[kind][1:]]
+    made += [Side(name, content, path) for name, path in chosen.directories]
+    made += [mounted(name, command) for name, command in chosen.mounts]
+    return [side for side in made if not chosen.sides or side.name in chosen.sides]

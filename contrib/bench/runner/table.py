@@ -168,12 +168,19 @@ def setting(document):
             f"{virtual}; shmfs {document['versions']['shmfs']}, {document['date']}")
 
 
+def legend(document):
+    words = f"medians of {document['rounds']} rounds; beside them the speed, native being 1"
+    if report.kind(document) == "sysv":
+        words += ("\nnative: memcpy from and to an attachment, shmctl, shmat and shmdt, "
+                  "shmget, /proc/sysvipc/shm")
+    return words
+
+
 def render(document, brief):
     parts = []
     if timed_rows(document):
         parts.append(tabulate(document, time_pair, None, comparison_column(document)))
-        parts.append(f"medians of {document['rounds']} rounds; beside them the speed, "
-                     "native being 1")
+        parts.append(legend(document))
     if timed_rows(document) and not brief:
         titles = ["+-", "cpu", "req"]
         parts.append(tabulate(document, cost_triple, titles, []))
