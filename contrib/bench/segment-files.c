@@ -66,6 +66,32 @@ static int batch_open_map_close(struct bench *b, size_t size, uint64_t count)
 	return r;
 }
 
+/* What a program does that wants to know once what is in a segment. */
+static int open_read_close(struct bench *b, size_t size)
+{
+	int r = open_data(b, O_RDONLY);
+	ssize_t n;
+
+	if (r < 0)
+		return r;
+	n = pread(b->data, b->buffer, size, 0);
+	if (n != (ssize_t)size)
+		r = n < 0 ? -errno : -EIO;
+	teardown_open(b);
+	return r;
+}
+
+static int batch_open_read_close(struct bench *b, size_t size, uint64_t count)
+{
+	int r = 0;
+
+	clock_start(b->clock);
+	for (uint64_t i = 0; i < count && r == 0; i++)
+		r = open_read_close(b, size);
+	clock_stop(b->clock);
+	return r;
+}
+
 static int batch_create_remove(struct bench *b, size_t size, uint64_t count)
 {
 	char name[SEGMENT_NAME_SIZE];
@@ -147,6 +173,7 @@ const struct op segment_file_ops[] = {
 	{ .name = "stat", .batch = batch_stat },
 	{ .name = "open-close", .batch = batch_open_close },
 	{ .name = "open-map-close", .batch = batch_open_map_close },
+	{ .name = "open-pread-close", .batch = batch_open_read_close, .size = MIB },
 	{ .name = "create-remove",
 	  .batch = batch_create_remove,
 	  .size = 4 * KIB,

@@ -95,6 +95,22 @@ static int batch_attach_detach(struct bench *b, size_t size, uint64_t count)
 	return 0;
 }
 
+static int batch_attach_copy_detach(struct bench *b, size_t size, uint64_t count)
+{
+	char *map;
+
+	clock_start(b->clock);
+	for (uint64_t i = 0; i < count; i++) {
+		map = shmat(b->segment, NULL, SHM_RDONLY);
+		if (map == MAP_FAILED)
+			return -errno;
+		memcpy(b->buffer, map, size);
+		b->unmap(b, map);
+	}
+	clock_stop(b->clock);
+	return 0;
+}
+
 static int batch_create_remove(struct bench *b, size_t size, uint64_t count)
 {
 	int id;
@@ -165,6 +181,7 @@ const struct op segment_ops[] = {
 	{ .name = "stat", .batch = batch_ipc_stat },
 	{ .name = "open-close", .batch = batch_attach_detach },
 	{ .name = "open-map-close", .batch = batch_attach_detach },
+	{ .name = "open-pread-close", .batch = batch_attach_copy_detach, .size = MIB },
 	{ .name = "create-remove", .batch = batch_create_remove, .size = 4 * KIB },
 	{ .name = "readdir-1000",
 	  .batch = batch_list,
