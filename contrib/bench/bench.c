@@ -224,9 +224,11 @@ static int run_here(struct bench *b, char **names, const struct options *o)
 {
 	int r;
 
-	b->buffer = calloc(1, MIB);
+	/* Programs that read so much at once align it, such as cat: it is faster. */
+	b->buffer = aligned_alloc(4 * KIB, MIB);
 	if (!b->buffer)
 		return -ENOMEM;
+	memset(b->buffer, 0, MIB);
 	b->data_size = o->content->data_size;
 	b->map = o->content->map;
 	b->unmap = o->content->unmap;
