@@ -38,7 +38,10 @@
 
 static const struct op *const file_groups[] = { data_ops,   name_ops,  listing_ops,
 						thread_ops, delay_ops, NULL };
-static const struct op *const segment_file_groups[] = { segment_file_ops, NULL };
+static const struct op *const segment_file_groups[] = { segment_data_ops,
+							segment_name_ops, NULL };
+static const struct op *const map_file_groups[] = { segment_data_ops, segment_no_name_ops,
+						    NULL };
 static const struct op *const segment_groups[] = { segment_ops, NULL };
 
 /* What is in a directory, and thus what can be done there. */
@@ -65,6 +68,13 @@ static const struct content contents[] = {
 	  .data_size = SEGMENT_SIZE,
 	  .make_data = segments_make_data,
 	  .remove_data = segments_remove_data,
+	  .map = data_map,
+	  .unmap = data_unmap },
+	{ .name = "map_files",
+	  .groups = map_file_groups,
+	  .data_size = SEGMENT_SIZE,
+	  .make_data = segments_attach_data,
+	  .remove_data = segments_detach_data,
 	  .map = data_map,
 	  .unmap = data_unmap },
 	{ .name = "sysvipc",
@@ -254,8 +264,10 @@ static void print_help(FILE *to)
 	fputs("usage: bench [option...] DIRECTORY [OPERATION...]\n"
 	      "       bench [-k CONTENT] -l\n"
 	      "  -k CONTENT       what is in DIRECTORY: files (default); segments, which are\n"
-	      "                   files that are those of System V; or sysvipc, the list of\n"
-	      "                   these, such as /proc/sysvipc: then they are used natively\n"
+	      "                   files that are those of System V; sysvipc, the list of\n"
+	      "                   these, such as /proc/sysvipc: then they are used natively;\n"
+	      "                   map_files, which is /proc/self/map_files: then they are\n"
+	      "                   used as the files that the kernel has for them, by root\n"
 	      "  -t MILLISECONDS  the least that a measurement takes (default: 200)\n"
 	      "  -c COUNT         does operations COUNT times instead (slow ones once)\n"
 	      "  -g FILE          1 is written to it while the clock runs, then 0\n"
@@ -290,7 +302,7 @@ static const struct content *find_content(const char *name)
 	for (size_t i = 0; i < sizeof(contents) / sizeof(contents[0]); i++)
 		if (strcmp(contents[i].name, name) == 0)
 			return &contents[i];
-	refuse("-k", name, "not files, segments or sysvipc");
+	refuse("-k", name, "not files, segments, sysvipc or map_files");
 }
 
 static int open_or_refuse(const char *option, const char *path, int flags)

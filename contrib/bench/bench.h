@@ -16,7 +16,8 @@ struct bench {
 	int data;              /* a file in it, all of it allocated */
 	const char *data_name; /* and its name */
 	size_t data_size;
-	int segment; /* or the System V segment that it is */
+	int segment;      /* or the System V segment that it is */
+	char *attachment; /* and where that is attached all the time */
 	/* Maps the data anew, shared and writable: MAP_FAILED with errno if not. */
 	char *(*map)(const struct bench *b);
 	void (*unmap)(const struct bench *b, char *map);
@@ -45,8 +46,10 @@ struct op {
 
 /* Each ends with an operation without a name. */
 extern const struct op data_ops[], name_ops[], listing_ops[], thread_ops[], delay_ops[];
-/* System V segments: as files, and natively. The rows have the same names. */
-extern const struct op segment_file_ops[], segment_ops[];
+/* System V segments: as files, their data alone as such, and natively. The rows have the
+ * same names. */
+extern const struct op segment_data_ops[], segment_name_ops[], segment_no_name_ops[];
+extern const struct op segment_ops[];
 
 /* Makes @b's data file, which must not be there: data_name and data_size are set. */
 int data_make(struct bench *b);

@@ -115,7 +115,13 @@ static void teardown_created(struct bench *b)
 	segment_remove(1);
 }
 
-const struct op segment_file_ops[] = {
+static int setup_unsupported(struct bench *b)
+{
+	(void)b;
+	return -EOPNOTSUPP;
+}
+
+const struct op segment_data_ops[] = {
 	{ .name = "pread-4k",
 	  .batch = batch_pread,
 	  .size = 4 * KIB,
@@ -174,6 +180,10 @@ const struct op segment_file_ops[] = {
 	{ .name = "open-close", .batch = batch_open_close },
 	{ .name = "open-map-close", .batch = batch_open_map_close },
 	{ .name = "open-pread-close", .batch = batch_open_read_close, .size = MIB },
+	{ .name = NULL },
+};
+
+const struct op segment_name_ops[] = {
 	{ .name = "create-remove",
 	  .batch = batch_create_remove,
 	  .size = 4 * KIB,
@@ -190,5 +200,12 @@ const struct op segment_file_ops[] = {
 	  .slow = true,
 	  .setup = segments_make_many,
 	  .teardown = segments_remove_many },
+	{ .name = NULL },
+};
+
+const struct op segment_no_name_ops[] = {
+	{ .name = "create-remove", .setup = setup_unsupported },
+	{ .name = "readdir-1000", .setup = setup_unsupported },
+	{ .name = "ls-l-1000", .setup = setup_unsupported },
 	{ .name = NULL },
 };

@@ -75,6 +75,31 @@ void segments_remove_data(struct bench *b)
 	b->segment = -1;
 }
 
+int segments_attach_data(struct bench *b)
+{
+	static char name[2 * sizeof("ffffffffffffffff")];
+	int r = segments_make_data(b);
+
+	if (r < 0)
+		return r;
+	b->attachment = shmat(b->segment, NULL, 0);
+	if (b->attachment == (void *)-1) {
+		r = -errno;
+		segments_remove_data(b);
+		return r;
+	}
+	snprintf(name, sizeof(name), "%lx-%lx", (unsigned long)b->attachment,
+		 (unsigned long)b->attachment + b->data_size);
+	b->data_name = name;
+	return 0;
+}
+
+void segments_detach_data(struct bench *b)
+{
+	shmdt(b->attachment);
+	segments_remove_data(b);
+}
+
 static void remove_up_to(unsigned last)
 {
 	for (unsigned i = 1; i <= last; i++)

@@ -23,6 +23,10 @@ void segment_remove(unsigned number);
 int segments_make_data(struct bench *b);
 void segments_remove_data(struct bench *b);
 
+/* The same, attached too, and its name the one in /proc/self/map_files. */
+int segments_attach_data(struct bench *b);
+void segments_detach_data(struct bench *b);
+
 /* Attaching it and detaching, as the functions of a bench that maps it. */
 char *segment_map(const struct bench *b);
 void segment_unmap(const struct bench *b, char *map);

@@ -203,8 +203,9 @@ class Segments(unittest.TestCase):
     def test_sides(self):
         chosen = argparse.Namespace(kind="sysv", directories=[], mounts=[("x", "true")],
                                     sides=None)
-        native, *mounted = sides.make("/nonexistent", chosen)
+        native, memory, *mounted = sides.make("/nonexistent", chosen)
         self.assertEqual((native.content, native.path), ("sysvipc", "/proc/sysvipc"))
+        self.assertEqual((memory.content, memory.path), ("map_files", "/proc/self/map_files"))
         self.assertEqual([side.name for side in mounted], ["passthrough", "direct", "x"])
         self.assertEqual({side.content for side in mounted}, {"segments"})
         self.assertEqual({side.native for side in mounted}, {None})
@@ -212,18 +213,20 @@ class Segments(unittest.TestCase):
         self.assertEqual(mounted[2].command[2:], ["true", "x", "", "/nonexistent/x"])
 
     @unittest.skipUnless(BENCH, "BENCH is not set")
-    def test_both_contents_have_the_same_rows(self):
-        native, files = (
+    def test_all_contents_have_the_same_rows(self):
+        native, memory, files = (
             subprocess.run([BENCH, "-k", content, "-l"], check=True,
                            stdout=subprocess.PIPE).stdout
-            for content in sides.CONTENTS["sysv"]
+            for content in ("sysvipc", "map_files", "segments")
         )
         self.assertEqual(native, files)
+        self.assertEqual(memory, files)
         self.assertIn(b"fault\n", files)
 
     @unittest.skipUnless(BENCH and may_unshare(), "not privileged, or BENCH is not set")
     def test_native_rows_work_and_leave_nothing(self):
-        script = '"$1" -k sysvipc -t 1 /proc/sysvipc && echo && cat /proc/sysvipc/shm'
+        script = '"$1" -k map_files -t 1 /proc/self/map_files fault pread-1m && ' \
+            '"$1" -k sysvipc -t 1 /proc/sysvipc && echo && cat /proc/sysvipc/shm'
         done = subprocess.run(["unshare", "-i", "sh", "-c", script, "sh", BENCH], check=True,
                               stdout=subprocess.PIPE, text=True)
         rows, left = done.stdout.split("\n\n")

@@ -27,6 +27,8 @@ sides with --kind sysv:
   native            segments as they are without a file system: memcpy from and to an
                     attachment (pread, pwrite), shmat and shmdt (open, map and close),
                     shmget and IPC_RMID, IPC_STAT, and /proc/sysvipc/shm (listing)
+  map_files         their memory as the file in /proc/self/map_files that it is for root:
+                    what reading and writing files costs without shmfs
   passthrough       shmfs -o kind=sysv; a file that is read is open for reading only, but
                     for writing too where the operation says rw
   direct            shmfs -o kind=sysv,passthrough=off

@@ -13,7 +13,7 @@ import paths
 # By kind of shared memory.
 DEFAULT = {
     "posix": ["native", "passthrough", "notify", "direct", "bindfs"],
-    "sysv": ["native", "passthrough", "direct"],
+    "sysv": ["native", "map_files", "passthrough", "direct"],
 }
 # What the benchmark program is told to be in them, native first.
 CONTENTS = {"posix": ("files", "files"), "sysv": ("sysvipc", "segments")}
@@ -227,13 +227,14 @@ def known_commands(kind, native, path):
     }
 
 
-def native_side(kind):
+def native_sides(kind):
     content = CONTENTS[kind][0]
     if kind == "sysv":
-        return Side("native", content, "/proc/sysvipc")
+        return [Side("native", content, "/proc/sysvipc"),
+                Side("map_files", "map_files", "/proc/self/map_files")]
     shm = "/dev/shm/native"
     os.mkdir(shm)
-    return Side("native", content, shm, shm)
+    return [Side("native", content, shm, shm)]
 
 
 def make(folder, chosen):
@@ -250,8 +251,8 @@ def make(folder, chosen):
             words = known_commands(kind, native, path)[name]
         return MountedSide(name, content, folder, native, words)
 
-    made = [native_side(kind)]
-    made += [mounted(name, None) for name in DEFAULT[kind][1:]]
+    made = native_sides(kind)
+    made += [mounted(name, None) for name in DEFAULT[kind][len(made):]]
     made += [Side(name, content, path) for name, path in chosen.directories]
     made += [mounted(name, command) for name, command in chosen.mounts]
     return [side for side in made if not chosen.sides or side.name in chosen.sides]
