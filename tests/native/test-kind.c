@@ -206,6 +206,32 @@ static void test_list(void **state)
 	drop(0, f);
 }
 
+/* A position stays that behind its entry, forward and back. */
+static void test_list_from_anywhere(void **state)
+{
+	struct names all, rest;
+	struct native_list *l;
+	int64_t positions[4] = { 0 };
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		native_file_unref(create(i, 0600));
+	assert_int_equal(kind_list_open(kind, NULL, &l), 0);
+	all = list(l, 0, MANY);
+	assert_int_equal(all.n, 4);
+	for (int i = 0; i < 4; i++)
+		positions[i] = list(l, i ? positions[i - 1] : 0, 1).next;
+	for (int i = 3; i >= 0; i--) {
+		rest = list(l, positions[i], MANY);
+		assert_int_equal(rest.n, 3 - i);
+		for (int k = 0; k < rest.n; k++)
+			assert_string_equal(rest.names[k], all.names[i + 1 + k]);
+	}
+	kind_list_close(kind, l);
+	for (int i = 0; i < 4; i++)
+		drop(i, NULL);
+}
+
 /* Read one entry a call, in any state of the directory: what stays is given once. */
 static void test_list_while_names_come_and_go(void **state)
 {
@@ -409,6 +435,7 @@ int main(int argc, char *argv[])
 		kind_test(test_identify),
 		kind_test(test_names_refused),
 		kind_test(test_list),
+		kind_test(test_list_from_anywhere),
 		kind_test(test_list_while_names_come_and_go),
 		kind_test(test_removed_while_open),
 		kind_test(test_handle_of_what_is_gone),
