@@ -25,6 +25,8 @@ struct model {
 	bool resizes, renames, copies, dates, marks;
 	/* Events tell of all changes. */
 	bool events;
+	/* The directory keeps from removing what is another's. */
+	bool sticky;
 	/* A handle keeps its object, open or not. */
 	bool keeps;
 	/* What can be no object's name, up to NULL: none is there nor made. */
@@ -181,6 +183,7 @@ static const struct model models[] = {
 		.dates = true,
 		.marks = true,
 		.events = true,
+		.sticky = true,
 		.keeps = true,
 		.refused = nothing,
 		.told = nothing,

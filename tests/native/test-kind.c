@@ -345,7 +345,7 @@ static void test_root(void **state)
 	(void)state;
 	assert_true(S_ISDIR(st.st_mode));
 	/* Segments have owners of their own to say who may remove them. */
-	assert_int_equal(st.st_mode & 07777, ops == &kind_sysv ? 0777 : 01777);
+	assert_int_equal(st.st_mode & 07777, model->sticky ? 01777 : 0777);
 	assert_int_equal(st.st_uid, 0);
 	assert_int_equal(st.st_gid, 0);
 	assert_int_equal(native_access(root, NULL, R_OK | W_OK | X_OK), 0);
