@@ -164,3 +164,15 @@ static inline long long tunable(const char *what)
 	fclose(f);
 	return value;
 }
+
+static inline void set_tunable(const char *what, long long value)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/sys/kernel/%s", what);
+	f = fopen(path, "we");
+	assert_non_null(f);
+	fprintf(f, "%llu", (unsigned long long)value);
+	assert_int_equal(fclose(f), 0);
+}

@@ -426,6 +426,28 @@ static void test_asking_ends_nothing(void **state)
 	assert_int_equal(look_errno(id_name(id)), -ENOENT);
 }
 
+/*
+ * Where a segment goes with its last user though nobody removed it, to attach one that
+ * has none would be its end.
+ */
+static void test_asking_ends_no_orphan(void **state)
+{
+	int id;
+
+	(void)state;
+	if (access("/proc/sys/kernel/shm_rmid_forced", W_OK) < 0)
+		skip();
+	set_tunable("shm_rmid_forced", 1);
+	id = make(0, SIZE, 0600);
+	ask_everything(name(0));
+	assert_false(is_gone(id));
+	/* As it is natively. */
+	native_file_unref(open_named(NULL, name(0), O_RDWR));
+	assert_true(is_gone(id));
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+	set_tunable("shm_rmid_forced", 0);
+}
+
 /* However many files are open on it: to whoever asks natively the mount is one user. */
 static void test_attached_once(void **state)
 {
@@ -486,6 +508,7 @@ int main(int argc, char *argv[])
 		kind_test(test_stat),
 		kind_test(test_asking_changes_nothing),
 		kind_test(test_asking_ends_nothing),
+		kind_test(test_asking_ends_no_orphan),
 		kind_test(test_attached_once),
 		kind_test(test_refused_is_not_attached),
 	};

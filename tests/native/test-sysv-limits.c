@@ -5,18 +5,6 @@
  */
 #include "sysv-fixture.h"
 
-static void set_tunable(const char *what, long long value)
-{
-	char path[64];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/sys/kernel/%s", what);
-	f = fopen(path, "we");
-	assert_non_null(f);
-	fprintf(f, "%llu", (unsigned long long)value);
-	assert_int_equal(fclose(f), 0);
-}
-
 /* Some kernels leave them to root outside of all user namespaces. */
 static void need_tunables(void)
 {
