@@ -514,5 +514,5 @@ int main(void)
 		fprintf(stderr, "postgresql: skipped: %s\n", missing);
 		return SANDBOX_SKIP;
 	}
-	return mount_main(60, run);
+	return mount_main(120, run);
 }

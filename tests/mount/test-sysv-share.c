@@ -29,8 +29,8 @@
 /* What has to be left of the machine: the other io mode may be at it just now, too. */
 #define LARGE_NEED_KB (3072LLU << 10)
 
-static const struct game small = { NAME, EXCHANGE_SIZE, "3000", "reopened" };
-static const struct game large = { NAME, LARGE_SIZE, "1000", "reopened" };
+static const struct game small = { NAME, EXCHANGE_SIZE, "500", "reopened" };
+static const struct game large = { NAME, LARGE_SIZE, "200", "reopened" };
 
 static const struct player c_native = { "shmat", "SHMFS_PLAYER_SYSV", NULL, "native" };
 static const struct player perl_native = { "Perl's shmread", "SHMFS_PERL",
@@ -132,16 +132,13 @@ static void needs_memory(void)
 }
 
 /* All of the bytes, from @writer to @reader. */
-static void hand_over(const struct player *writer, const struct player *reader,
-		      const char *seed)
+static void hand_over(const struct player *writer, const struct player *reader)
 {
-	const struct game game = { NAME, LARGE_SIZE, seed, "mapped" };
-
-	player_expect_success(player_start(writer, &game, "fill", NULL), writer);
-	player_expect_success(player_start(reader, &game, "check", NULL), reader);
+	player_expect_success(player_start(writer, &large, "fill", NULL), writer);
+	player_expect_success(player_start(reader, &large, "check", NULL), reader);
 }
 
-/* A few pages, of which the last is one, and then all of them. */
+/* A few pages both ways, of which the last is one, and then all of them one way. */
 static void play_large(const struct player *leader, const struct player *follower)
 {
 	needs_memory();
@@ -149,8 +146,7 @@ static void play_large(const struct player *leader, const struct player *followe
 	player_needs(follower);
 	players_play(&large, leader, follower);
 	expect_left_alone(&large);
-	hand_over(leader, follower, "1");
-	hand_over(follower, leader, "2");
+	hand_over(leader, follower);
 	must(unlink(MOUNT_DIR "/" NAME));
 	refused(shmget(KEY, 0, 0), ENOENT);
 }
@@ -230,15 +226,15 @@ static void play_on(enum side ours, enum side theirs, enum side by)
 	if (pid == 0) {
 		struct exchange follower = begin(theirs);
 
-		exchange_follow(&follower, 1, 3000);
+		exchange_follow(&follower, 1, 300);
 		_exit(0);
 	}
-	exchange_lead(&e, 1, 1000);
+	exchange_lead(&e, 1, 100);
 	remove_segment(by);
 	refused(shmget(KEY, 0, 0), ENOENT);
-	exchange_lead(&e, 1001, 2000);
+	exchange_lead(&e, 101, 200);
 	go_on_without_descriptor(&e);
-	exchange_lead(&e, 2001, 3000);
+	exchange_lead(&e, 201, 300);
 	player_expect_success(pid, &c_mount);
 	end(ours, &e);
 	/* No segment outlives its users. */
@@ -281,5 +277,5 @@ static int run(void)
 
 int main(void)
 {
-	return mount_main(150, run);
+	return mount_main(300, run);
 }
