@@ -323,7 +323,8 @@ static long model_pwrite(struct model *model, const struct op *op, struct outcom
 static long model_append(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct file *f = model_file(model, op);
-	long r = write_at(model, op, 0, true);
+	int64_t at = f && append_at(op) < 0 ? f->position : 0;
+	long r = write_at(model, op, at, true);
 
 	(void)out;
 	if (r > 0 && append_at(op) == -1)
@@ -350,19 +351,41 @@ static void describe_lseek(const struct op *op, struct outcome *out)
 	    whence_of(op));
 }
 
-static long mount_lseek(struct side *side, const struct op *op, struct outcome *out)
+static bool seeks_memory(const struct op *op)
 {
-	(void)out;
-	return errno_or(lseek(side->fds[op->slot], distance_of(op), whence_of(op)));
+	return whence_of(op) == SEEK_DATA || whence_of(op) == SEEK_HOLE;
 }
 
-static int64_t seek_hole(const struct file *f, int64_t distance, int whence)
+/*
+ * Where there is memory the kernel may change: it is said, and then left again. In a
+ * segment without any, which is no end of it, that is nowhere.
+ */
+#define NOWHERE UINT64_MAX
+
+static long mount_lseek(struct side *side, const struct op *op, struct outcome *out)
+{
+	long r = errno_or(lseek(side->fds[op->slot], distance_of(op), whence_of(op)));
+	struct stat st = { 0 };
+
+	if (!seeks_memory(op) || (r < 0 && r != -ENXIO))
+		return r;
+	(void)!fstat(side->fds[op->slot], &st);
+	if (distance_of(op) < 0 || distance_of(op) >= st.st_size)
+		return r;
+	say_memory(out, r == -ENXIO ? NOWHERE : (uint64_t)r);
+	return errno_or(lseek(side->fds[op->slot], distance_of(op), SEEK_SET));
+}
+
+static int64_t seek_memory(const struct file *f, const struct op *op, struct outcome *out)
 {
 	const struct twin *twin = file_twin(f);
+	off_t distance = distance_of(op), found;
 
-	if (!twin || distance < 0 || distance >= (int64_t)twin->size)
+	if (!twin || distance < 0 || distance >= (off_t)twin->size)
 		return -ENXIO;
-	return errno_or((int64_t)lseek(twin->memory, distance, whence));
+	found = lseek(twin->memory, distance, whence_of(op));
+	say_memory(out, found < 0 ? NOWHERE : (uint64_t)found);
+	return distance;
 }
 
 /* From @base, unless that is nowhere. */
@@ -373,18 +396,18 @@ static int64_t seek_from(int64_t base, int64_t distance)
 	return __builtin_add_overflow(base, distance, &to) || to < 0 ? -EINVAL : to;
 }
 
-static int64_t seek(const struct file *f, int64_t distance, int whence)
+static int64_t seek(const struct file *f, const struct op *op, struct outcome *out)
 {
-	switch (whence) {
+	switch (whence_of(op)) {
 	case SEEK_SET:
-		return seek_from(0, distance);
+		return seek_from(0, distance_of(op));
 	case SEEK_CUR:
-		return seek_from(f->position, distance);
+		return seek_from(f->position, distance_of(op));
 	case SEEK_END:
-		return seek_from(end_of(f), distance);
+		return seek_from(end_of(f), distance_of(op));
 	case SEEK_DATA:
 	case SEEK_HOLE:
-		return seek_hole(f, distance, whence);
+		return seek_memory(f, op, out);
 	}
 	return -EINVAL;
 }
@@ -392,9 +415,8 @@ static int64_t seek(const struct file *f, int64_t distance, int whence)
 static long model_lseek(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct file *f = model_file(model, op);
-	int64_t r = f ? seek(f, distance_of(op), whence_of(op)) : -EBADF;
+	int64_t r = f ? seek(f, op, out) : -EBADF;
 
-	(void)out;
 	if (r >= 0)
 		f->position = r;
 	return r;

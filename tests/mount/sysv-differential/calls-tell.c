@@ -164,9 +164,11 @@ static long say_value(const struct op *op, const struct people *people, long r,
 		say(out, " %s", people_name(people, (pid_t)atol(text)));
 	else if (room_of(op) > 0 && sort == WHEN)
 		say_when(out, "", atoll(text));
+	else if (room_of(op) > 0 && sort == MEMORY)
+		say_memory(out, strtoull(text, NULL, 10));
 	else if (room_of(op) > 0)
 		say(out, " '%s'", text);
-	return sort == TEXT || sort == MEMORY ? r : 0;
+	return sort == TEXT ? r : 0;
 }
 
 /* What fits, or what there would be. */

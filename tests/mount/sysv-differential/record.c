@@ -44,7 +44,8 @@ void record_print_last(const struct record *record, FILE *log)
 			(unsigned long long)record->last[i % RECORD_LAST].number,
 			actors[op->actor], user_name(op->user), call_at(op->call)->name);
 		if (outcomes[SUBJECT].result == outcomes[REFERENCE].result &&
-		    words_equal(outcomes[SUBJECT].text, outcomes[REFERENCE].text, 1)) {
+		    words_equal(outcomes[SUBJECT].text, outcomes[REFERENCE].text, 1,
+				true)) {
 			print_result(log, "", &outcomes[SUBJECT]);
 			continue;
 		}

@@ -83,9 +83,10 @@ long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
 
 void say_attributes(struct outcome *out, const struct stat *st)
 {
-	say(out, " {%06o, %u links, %u:%u, %lld bytes, %lld blocks of 512, io of %ld,",
-	    st->st_mode, (unsigned int)st->st_nlink, st->st_uid, st->st_gid,
-	    (long long)st->st_size, (long long)st->st_blocks, (long)st->st_blksize);
+	say(out, " {%06o, %u links, %u:%u, %lld bytes, io of %ld, blocks", st->st_mode,
+	    (unsigned int)st->st_nlink, st->st_uid, st->st_gid, (long long)st->st_size,
+	    (long)st->st_blksize);
+	say_memory(out, (uint64_t)st->st_blocks);
 	if (st->st_ino >= PENDING_INODES)
 		say(out, " pending,");
 	else

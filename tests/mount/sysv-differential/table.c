@@ -35,30 +35,35 @@ void say_when(struct outcome *out, const char *what, int64_t seconds)
 		say(out, " %s @%lld", what, (long long)seconds);
 }
 
-static bool times_equal(const char **a, const char **b, int64_t seconds)
+void say_memory(struct outcome *out, uint64_t value)
+{
+	say(out, " ~%llu", (unsigned long long)value);
+}
+
+/* Compares the numbers behind a mark, and passes over them. */
+static bool numbers_equal(const char **a, const char **b, int64_t tolerance)
 {
 	char *a_end, *b_end;
 	int64_t apart = strtoll(*a + 1, &a_end, 10) - strtoll(*b + 1, &b_end, 10);
 
 	*a = a_end;
 	*b = b_end;
-	return apart <= seconds && -apart <= seconds;
+	return apart <= tolerance && -apart <= tolerance;
 }
 
-bool words_equal(const char *a, const char *b, int64_t seconds)
+bool words_equal(const char *a, const char *b, int64_t seconds, bool memory)
 {
-	while (*a == *b) {
-		if (*a == '@') {
-			if (!times_equal(&a, &b, seconds))
-				return false;
-			continue;
+	while (*a == *b && *a) {
+		int64_t tolerance = *a == '@' ? seconds : memory ? 0 : INT64_MAX;
+
+		if (*a != '@' && *a != '~') {
+			a++;
+			b++;
+		} else if (!numbers_equal(&a, &b, tolerance)) {
+			return false;
 		}
-		if (!*a)
-			return true;
-		a++;
-		b++;
 	}
-	return false;
+	return *a == *b;
 }
 
 static bool parse(const char *line, struct columns *c)
@@ -79,8 +84,8 @@ static void put_into_words(const struct columns *c, const struct people *people,
 	say(out, "%08x id %d %05o, %lu bytes, by %s, last %s, %lu attached, ",
 	    (unsigned int)c->key, c->id, c->perms, c->size, people_name(people, c->cpid),
 	    people_name(people, c->lpid), c->nattch);
-	say(out, "%u:%u made by %u:%u, %llu used,", c->uid, c->gid, c->cuid, c->cgid,
-	    (unsigned long long)ret->used);
+	say(out, "%u:%u made by %u:%u, uses", c->uid, c->gid, c->cuid, c->cgid);
+	say_memory(out, ret->used);
 	say_when(out, "a", c->atime);
 	say_when(out, "d", c->dtime);
 	say_when(out, "c", c->ctime);

@@ -5,6 +5,7 @@
  * both sides: of processes only which part they have, and times so that they can be held
  * against each other.
  */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -42,5 +43,11 @@ uint64_t table_used(const struct table *table, int id);
 /* Says a time that words_equal() compares: "never", or one. */
 void say_when(struct outcome *out, const char *what, int64_t seconds);
 
-/* Whether both say the same, times within @seconds. */
-bool words_equal(const char *a, const char *b, int64_t seconds);
+/*
+ * Says what depends on which pages there are. Those that were only read, and are nothing
+ * but zeros, the kernel may take back whenever it needs memory.
+ */
+void say_memory(struct outcome *out, uint64_t value);
+
+/* Whether both say the same: times within @seconds, of memory only with @memory. */
+bool words_equal(const char *a, const char *b, int64_t seconds, bool memory);

@@ -18,7 +18,7 @@ static const struct {
 } users[USERS] = {
 	{ "root", 0, 0, 0, { 0 } },
 	{ "alice", 1000, 1000, 1, { 2000 } },
-	{ "bob", 1001, 1001, 2, { 2001, 2000 } },
+	{ "bob", 1001, 1001, 2, { 2000, 1000 } },
 };
 
 uid_t user_uid(enum user user)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who does it: root, and two in different groups who have one in common. A user is put on
+ * Who does it: root, and two in different groups. They have one in common, and one is in
+ * that of the other, so that segments made there are made by his group. A user is put on
  * for a call and taken off again; the saved ids stay root's, which is the way back.
  */
 #include <stdbool.h>
