@@ -81,11 +81,7 @@ int sysv_allocate(struct native_file *f, int mode, uint64_t offset, uint64_t len
 	if (r < 0)
 		return r;
 	segment = sysv_file_segment(sysv_file_of(f));
-	if (offset + length > segment->size)
-		return -ENOSPC;
-	if (segment->fd < 0)
-		return -EOPNOTSUPP;
-	return errno_or(fallocate(segment->fd, mode, (off_t)offset, (off_t)length));
+	return sysv_segment_allocate(segment, mode, offset, length);
 }
 
 /* Where the holes cannot be told there are none. */

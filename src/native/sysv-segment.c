@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -23,6 +24,10 @@
 #include "util/hash.h"
 
 #define NOWHERE ((void *)-1)
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
 /* The largest pages that any processor has. */
 #define HUGE_MOST (UINT64_C(1) << 34)
@@ -97,6 +102,11 @@ static void detach(void *address)
 		shmdt(address);
 }
 
+static void cleanup_attached(void **address)
+{
+	detach(*address);
+}
+
 static void segment_free(struct sysv_segment *segment)
 {
 	close_fd(segment->fd);
@@ -136,24 +146,43 @@ static int check_birth(struct sysv_segments *s, int id, int64_t birth,
 	return known == birth ? 0 : -ESTALE;
 }
 
+static int attach(int id, int flags, void **ret)
+{
+	void *address = shmat(id, NULL, flags);
+
+	if (address == NOWHERE)
+		return errno == EINVAL || errno == EIDRM ? -ESTALE : -errno;
+	*ret = address;
+	return 0;
+}
+
+/* The right to execute is asked for apart: nothing here shall be able to do it. */
+static int attach_checked(int id, int flags, void **ret)
+{
+	_cleanup_(cleanup_attached) void *address = NOWHERE;
+	_cleanup_(cleanup_attached) void *executable = NOWHERE;
+	int r = attach(id, flags & ~SHM_EXEC, &address);
+
+	if (r == 0 && flags & SHM_EXEC)
+		r = attach(id, flags, &executable);
+	if (r < 0)
+		return r;
+	*ret = address;
+	address = NOWHERE; /* given away */
+	return 0;
+}
+
 /* shmat(2), as the caller. */
 static int attach_as(struct sysv_segments *s, int id, int64_t birth,
 		     const struct caller *caller, int flags, void **ret)
 {
 	_as_caller_ struct caller_guard guard = { false, false };
 	struct shmid_ds ds;
-	void *address;
 	int r = check_birth(s, id, birth, &ds);
 
 	if (r == 0)
 		r = caller_enter(caller, sysv_groups_decide(&ds, caller), &guard);
-	if (r < 0)
-		return r;
-	address = shmat(id, NULL, flags);
-	if (address == NOWHERE)
-		return errno == EINVAL || errno == EIDRM ? -ESTALE : -errno;
-	*ret = address;
-	return 0;
+	return r < 0 ? r : attach_checked(id, flags, ret);
 }
 
 /* Where /proc has the mapping of @size bytes, in pages of @page bytes, at @address. */
@@ -294,11 +323,6 @@ static int publish(struct sysv_segments *s, struct sysv_segment *new,
 	return r;
 }
 
-static void cleanup_attached(void **address)
-{
-	detach(*address);
-}
-
 static bool serves(struct sysv_segment *segment, bool writable)
 {
 	bool serves;
@@ -395,4 +419,31 @@ ssize_t sysv_segment_write(struct sysv_segment *segment, const void *buf, size_t
 		return errno_or(pwrite(segment->fd, buf, n, (off_t)offset));
 	/* It only reads from the buffer. */
 	return copy(segment, (void *)(uintptr_t)buf, n, offset, process_vm_writev);
+}
+
+/* Has the kernel touch the pages of the attachment, so that it gets the memory. */
+static int populate(struct sysv_segment *segment, uint64_t offset, uint64_t length)
+{
+	uint64_t begin = offset - offset % page_size();
+	int r;
+
+	pthread_rwlock_rdlock(&segment->attachment);
+	r = errno_or(madvise((char *)segment->address + begin,
+			     (size_t)(offset + length - begin), MADV_POPULATE_WRITE));
+	pthread_rwlock_unlock(&segment->attachment);
+	if (r == -EFAULT || r == -ENOMEM)
+		return -ENOSPC;
+	/* Before Linux 5.14. */
+	return r == -EINVAL ? -EOPNOTSUPP : r;
+}
+
+int sysv_segment_allocate(struct sysv_segment *segment, int mode, uint64_t offset,
+			  uint64_t length)
+{
+	if (offset + length > segment->size)
+		return -ENOSPC;
+	if (segment->fd >= 0)
+		return errno_or(
+			fallocate(segment->fd, mode, (off_t)offset, (off_t)length));
+	return mode == 0 ? populate(segment, offset, length) : -EOPNOTSUPP;
 }

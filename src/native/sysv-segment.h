@@ -73,3 +73,7 @@ ssize_t sysv_segment_read(struct sysv_segment *segment, void *buf, size_t n,
 			  uint64_t offset);
 ssize_t sysv_segment_write(struct sysv_segment *segment, const void *buf, size_t n,
 			   uint64_t offset);
+
+/* As fallocate(2) within the segment: -ENOSPC beyond it, or where there is no memory. */
+int sysv_segment_allocate(struct sysv_segment *segment, int mode, uint64_t offset,
+			  uint64_t length);

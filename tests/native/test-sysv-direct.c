@@ -44,7 +44,8 @@ static void use_directly(struct native_file *f, int id, uint64_t size, unsigned 
 	assert_int_equal(native_resize(f, size - 1), -EPERM);
 	assert_int_equal(native_seek(f, 7, SEEK_DATA), 7);
 	assert_int_equal(native_seek(f, 7, SEEK_HOLE), size);
-	assert_int_equal(native_allocate(f, 0, 0, size), -EOPNOTSUPP);
+	assert_int_equal(native_allocate(f, 0, 0, size), 0);
+	assert_int_equal(native_allocate(f, FALLOC_FL_KEEP_SIZE, 0, size), -EOPNOTSUPP);
 	assert_int_equal(native_allocate(f, 0, 0, size + 1), -ENOSPC);
 	assert_int_equal(native_lock(f, F_OFD_SETLK, &lock), -EOPNOTSUPP);
 	assert_int_equal(native_flock(f, LOCK_EX), -EOPNOTSUPP);
@@ -103,6 +104,26 @@ static void test_without_privilege(void **state)
 {
 	(void)state;
 	assert_int_equal(fixture_child(use_without_privilege, NULL), 0);
+}
+
+/* The memory is there, in whole pages, before anybody touches it. */
+static int allocate_without_privilege(void *data)
+{
+	struct native_file *f;
+
+	(void)data;
+	drop_capabilities();
+	f = create_named(NULL, name(0), 0600, 4 * SIZE);
+	assert_int_equal(native_allocate(f, 0, SIZE + 1, SIZE), 0);
+	assert_int_equal(stat_of(f).st_blocks * 512, 2 * SIZE);
+	drop(0, f);
+	return 0;
+}
+
+static void test_allocated_without_privilege(void **state)
+{
+	(void)state;
+	assert_int_equal(fixture_child(allocate_without_privilege, NULL), 0);
 }
 
 /* What the segment's mode forbids its owner is forbidden, without CAP_IPC_OWNER. */
@@ -400,6 +421,7 @@ int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		kind_test(test_without_privilege),
+		kind_test(test_allocated_without_privilege),
 		kind_test(test_reading_then_writing),
 		kind_test(test_refused_without_privilege),
 		kind_test(test_opened_at_once),
