@@ -12,7 +12,7 @@
 #include "mount.h"
 #include "sysv-differential/differential.h"
 
-enum { OPERATIONS = 50000, LIE_OPERATIONS = 1200 };
+enum { OPERATIONS = 30000, LIE_OPERATIONS = 1200 };
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
 {

@@ -2,6 +2,7 @@
 /* Open files: opening with every flag, reading, writing, positions. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -102,6 +103,58 @@ static long model_open(struct model *model, const struct op *op, struct outcome 
 		return r;
 	found = file_found(model_file(model, op));
 	say_found(model, &found, out);
+	return 0;
+}
+
+static int reopen_flags(const struct op *op)
+{
+	return open_flags(op) & ~(O_CREAT | O_EXCL | O_NOFOLLOW);
+}
+
+static void describe_reopen(const struct op *op, struct outcome *out)
+{
+	say(out, "slot %u, %#o into slot %u", op->slot, reopen_flags(op), op->other);
+}
+
+/* By the descriptor, whatever has become of the name. */
+static long mount_reopen(struct side *side, const struct op *op, struct outcome *out)
+{
+	char path[40];
+	long r;
+
+	(void)out;
+	if (side->fds[op->slot] < 0)
+		return -EBADF;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", side->fds[op->slot]);
+	r = errno_or(open(path, reopen_flags(op)));
+	if (r < 0)
+		return r;
+	side_close(side, op->other);
+	side->fds[op->other] = (int)r;
+	return 0;
+}
+
+static long model_reopen(struct model *model, const struct op *op, struct outcome *out)
+{
+	struct file *f = model_file(model, op);
+	struct op into = *op, spare = *op;
+	struct found found;
+	long r;
+
+	(void)out;
+	into.slot = op->other;
+	spare.slot = SLOTS;
+	if (!f)
+		return -EBADF;
+	if (reopen_flags(op) & O_DIRECTORY)
+		return -ENOTDIR;
+	found = file_found(f);
+	r = model_open_found(model, &spare, &found, reopen_flags(op));
+	if (r < 0)
+		return r;
+	model_file(model, &spare)->direct = f->direct;
+	model_close(model, &into);
+	model->slots[op->actor][op->other] = take_ptr(model->slots[op->actor][SLOTS]);
 	return 0;
 }
 
@@ -511,12 +564,13 @@ static long model_cat(struct model *model, const struct op *op, struct outcome *
 const struct call file_calls[] = {
 	{ "open", 240, MAY_BOTH, describe_open, mount_open, model_open, NULL },
 	{ "close", 16, MAY_BOTH, describe_slot, mount_close, model_closed, NULL },
+	{ "reopen", 15, MAY_BOTH, describe_reopen, mount_reopen, model_reopen, NULL },
 	{ "dup", 12, MAY_BOTH, describe_dup, mount_dup, model_dup, NULL },
 	{ "read", 25, MAY_BOTH, describe_sequential, mount_read, model_read, NULL },
 	{ "pread", 40, MAY_BOTH, describe_positioned, mount_pread, model_pread, NULL },
 	{ "write", 35, MAY_BOTH, describe_sequential, mount_write, model_write, NULL },
 	{ "pwrite", 50, MAY_BOTH, describe_positioned, mount_pwrite, model_pwrite, NULL },
-	{ "append", 8, MAY_BOTH, describe_append, mount_append, model_append, NULL },
+	{ "append", 16, MAY_BOTH, describe_append, mount_append, model_append, NULL },
 	{ "lseek", 40, MAY_BOTH, describe_lseek, mount_lseek, model_lseek, NULL },
 	{ "setfl", 8, MAY_BOTH, describe_setfl, mount_setfl, model_setfl, NULL },
 	{ "cat", 15, MAY_BOTH, describe_name, mount_cat, model_cat, NULL },

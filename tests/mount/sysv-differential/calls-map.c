@@ -94,7 +94,7 @@ static long model_mmap(struct model *model, const struct op *op, struct outcome 
 	if (f)
 		fd = reopen(twin ? twin->memory : model->nothing, f);
 	r = maps_make(maps, op, fd);
-	if (r < 0 || (model->shares && !f->pending))
+	if (r < 0 || (model->shares && !f->direct))
 		return r;
 	maps_unmap(maps, op);
 	if (maps_is_shared(op))

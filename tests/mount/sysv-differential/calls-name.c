@@ -257,7 +257,7 @@ static long model_stat_root(struct model *model, const struct op *op, struct out
 
 const struct call name_calls[] = {
 	{ "unlink", 25, MAY_BOTH, describe_unlink, mount_unlink, model_unlink, NULL },
-	{ "rename", 6, MAY_BOTH, describe_rename, mount_rename, model_rename, NULL },
+	{ "rename", 6, MAY_FAIL, describe_rename, mount_rename, model_rename, NULL },
 	{ "link", 3, MAY_FAIL, describe_names, mount_link, model_link, NULL },
 	{ "make", 6, MAY_FAIL, describe_make, mount_make, model_make, NULL },
 	{ "readdir", 12, MAY_SUCCEED, describe_nothing, mount_readdir, model_readdir,

@@ -64,11 +64,14 @@ static long text_used(const struct model *model, const struct found *found, char
 	return number(text, (long long)table_used(&table, found->id));
 }
 
+static long io(bool passes, char *text)
+{
+	return snprintf(text, VALUE, "%s", passes ? "passthrough" : "direct");
+}
+
 static long text_io(const struct model *model, const struct found *found, char *text)
 {
-	bool passes = model->shares && !found->pending;
-
-	return snprintf(text, VALUE, "%s", passes ? "passthrough" : "direct");
+	return io(model->shares && !found->pending, text);
 }
 
 static long text_other(const struct model *model, const struct found *found, char *text)
@@ -227,36 +230,33 @@ static long mount_fgetxattr(struct side *side, const struct op *op, struct outco
 	return mount_get(side, op, out, get_by_slot);
 }
 
-static long model_get(struct model *model, const struct op *op, const struct found *found,
-		      struct outcome *out)
-{
-	char text[VALUE] = "";
-	long r = fit(op, attribute_of(op)->text(model, found, text));
-
-	return say_value(op, &model->people, r, text, out);
-}
-
 static long model_getxattr(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct name name = op_name(op);
+	char text[VALUE] = "";
 	struct found found;
 	int r = model_find(model, &name, &found);
 
-	return r < 0 ? r : model_get(model, op, &found, out);
+	if (r < 0)
+		return r;
+	return say_value(op, &model->people,
+			 fit(op, attribute_of(op)->text(model, &found, text)), text, out);
 }
 
 static long model_fgetxattr(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct file *f = model_file(model, op);
+	char text[VALUE] = "";
 	struct found found;
+	long r;
 
 	if (!f)
 		return -EBADF;
 	found = file_found(f);
-	/* Once opened pending, always copied. */
-	if (f->pending && attribute_of(op)->text == text_io)
-		found.pending = f->pending;
-	return model_get(model, op, &found, out);
+	r = attribute_of(op)->text == text_io
+		    ? io(model->shares && !f->direct, text)
+		    : attribute_of(op)->text(model, &found, text);
+	return say_value(op, &model->people, fit(op, r), text, out);
 }
 
 static void describe_setxattr(const struct op *op, struct outcome *out)

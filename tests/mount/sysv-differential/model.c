@@ -257,6 +257,7 @@ long model_open_found(struct model *model, const struct op *op, struct found *fo
 	f = file_new(model, op, flags);
 	f->twin = twin;
 	f->pending = found->pending;
+	f->direct = found->pending;
 	if (f->pending)
 		f->pending->files++;
 	return 0;
@@ -267,6 +268,7 @@ void model_open_pending(struct model *model, const struct op *op, key_t key, int
 	uid_t uid = user_uid(op->user);
 	gid_t gid = user_gid(op->user);
 	struct pending *p = model->pendings;
+	struct file *f;
 
 	while (p->files)
 		p++;
@@ -283,7 +285,9 @@ void model_open_pending(struct model *model, const struct op *op, key_t key, int
 			  .cgid = gid,
 			  .mode = op->mode & 0777 & ~op->umask },
 	};
-	file_new(model, op, flags)->pending = p;
+	f = file_new(model, op, flags);
+	f->pending = p;
+	f->direct = true;
 }
 
 static void pending_close(struct pending *p)

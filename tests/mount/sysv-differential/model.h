@@ -44,8 +44,10 @@ struct pending {
 struct file {
 	unsigned int refs; /* descriptors; 0: the place is free */
 	bool reads, writes, appends;
+	bool direct; /* of what was pending when it was first opened, and so never passed
+		      */
 	int64_t position;
-	struct twin *twin; /* of what was not pending when it was opened */
+	struct twin *twin; /* of what had a segment when it was opened */
 	struct pending *pending;
 };
 
@@ -59,7 +61,7 @@ struct model {
 	struct twin twins[FILES];
 	struct pending pendings[FILES];
 	struct file files[FILES];
-	struct file *slots[MOUNT_ACTORS][SLOTS];
+	struct file *slots[MOUNT_ACTORS][SLOTS + 1]; /* one is spare */
 	struct maps maps[MOUNT_ACTORS];
 };
 
