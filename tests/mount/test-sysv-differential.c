@@ -12,7 +12,7 @@
 #include "mount.h"
 #include "sysv-differential/differential.h"
 
-enum { OPERATIONS = 30000, LIE_OPERATIONS = 1200 };
+enum { OPERATIONS = 20000, LIE_OPERATIONS = 1200 };
 
 static uint64_t from_environment(const char *name, uint64_t otherwise)
 {
@@ -35,20 +35,33 @@ static bool run_one(struct differential *differential)
 	return equal;
 }
 
-static void test_differential(void **state)
+static void compare(bool forced)
 {
 	struct differential differential = {
+		.forced = forced,
 		.seed = from_environment("SHMFS_SEED", (uint64_t)time(NULL)),
 		.operations = from_environment("SHMFS_OPS", OPERATIONS),
 		.log = stderr,
 	};
 
-	(void)state;
 	fprintf(stderr, "SHMFS_SEED=%llu SHMFS_OPS=%llu SHMFS_TEST_IO=%s\n",
 		(unsigned long long)differential.seed,
 		(unsigned long long)differential.operations,
 		mount_passthrough() ? "passthrough" : "direct");
 	assert_true(run_one(&differential));
+}
+
+static void test_differential(void **state)
+{
+	(void)state;
+	compare(false);
+}
+
+/* With kernel.shm_rmid_forced a file is the last user as an attachment is. */
+static void test_differential_forced(void **state)
+{
+	(void)state;
+	compare(true);
 }
 
 /* A segment that has a key, and so was not removed; or -1. */
@@ -161,6 +174,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		mount_test_unmounted(test_lies),
 		mount_test_unmounted(test_differential),
+		mount_test_unmounted(test_differential_forced),
 	};
 
 	return cmocka_run_group_tests_name("sysv differential", tests, NULL, NULL);
@@ -170,5 +184,5 @@ int main(void)
 {
 	uint64_t operations = from_environment("SHMFS_OPS", OPERATIONS);
 
-	return mount_main((unsigned int)operations / 200 + 120, run);
+	return mount_main((unsigned int)operations / 100 + 120, run);
 }

@@ -32,11 +32,12 @@ static void set_limit(const char *path, int value)
 }
 
 /* Each namespace has its own. */
-static void set_limits(void)
+static void set_limits(bool forced)
 {
 	set_limit("/proc/sys/kernel/shmmax", SHMMAX);
 	set_limit("/proc/sys/kernel/shmall", SHMALL);
 	set_limit("/proc/sys/kernel/shmmni", SHMMNI);
+	set_limit("/proc/sys/kernel/shm_rmid_forced", forced);
 }
 
 static void enter(struct actors *actors, unsigned int side)
@@ -44,9 +45,9 @@ static void enter(struct actors *actors, unsigned int side)
 	need(setns(actors->namespaces[side], CLONE_NEWIPC) == 0, "setns");
 }
 
-static void open_namespace(struct actors *actors, unsigned int side)
+static void open_namespace(struct actors *actors, unsigned int side, bool forced)
 {
-	set_limits();
+	set_limits(forced);
 	actors->namespaces[side] = open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC);
 	actors->tables[side] = open("/proc/sysvipc/shm", O_RDONLY | O_CLOEXEC);
 	need(actors->namespaces[side] >= 0 && actors->tables[side] >= 0, "/proc");
@@ -155,7 +156,7 @@ static void start_native(struct actors *actors, unsigned int side)
 	people->native = actors->natives[side].pid;
 }
 
-void actors_start(struct actors *actors, pid_t daemon, bool shares)
+void actors_start(struct actors *actors, pid_t daemon, bool shares, bool forced)
 {
 	*actors = (struct actors){
 		.mounts = { { -1, 0 }, { -1, 0 } },
@@ -164,13 +165,13 @@ void actors_start(struct actors *actors, pid_t daemon, bool shares)
 		.people[SUBJECT].mount = daemon,
 	};
 	fflush(NULL);
-	open_namespace(actors, SUBJECT);
+	open_namespace(actors, SUBJECT, forced);
 	start_native(actors, SUBJECT);
 	for (int i = 0; i < MOUNT_ACTORS; i++)
 		worker_start(actors, &actors->mounts[i], MOUNT, shares,
 			     &actors->people[SUBJECT]);
 	need(unshare(CLONE_NEWIPC) == 0, "unshare");
-	open_namespace(actors, REFERENCE);
+	open_namespace(actors, REFERENCE, forced);
 	start_native(actors, REFERENCE);
 	worker_start(actors, &actors->model, MODEL, shares, &actors->people[REFERENCE]);
 	actors->people[REFERENCE].mount = actors->model.pid;

@@ -24,9 +24,10 @@ struct actors {
 
 /*
  * @daemon is that of the mount, and @shares whether MAP_SHARED is possible there. Sets
- * the limits in both namespaces. All functions end the process where they cannot.
+ * the limits in both namespaces, and @forced: kernel.shm_rmid_forced. All functions end
+ * the process where they cannot.
  */
-void actors_start(struct actors *actors, pid_t daemon, bool shares);
+void actors_start(struct actors *actors, pid_t daemon, bool shares, bool forced);
 
 /* Has @op done on both sides. */
 void actors_do(struct actors *actors, const struct op *op, struct outcome ret[SIDES]);

@@ -281,7 +281,8 @@ bool differential_run(const struct differential *differential)
 		abort();
 	run->what = differential;
 	find_waiting(run);
-	actors_start(&run->actors, differential->daemon, differential->shares);
+	actors_start(&run->actors, differential->daemon, differential->shares,
+		     differential->forced);
 	ok = run_all(run);
 	if (!ok)
 		report(run);

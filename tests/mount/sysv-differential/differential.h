@@ -12,6 +12,7 @@
 struct differential {
 	pid_t daemon; /* which serves MOUNT_DIR, of the IPC namespace that we are in */
 	bool shares;  /* with passthrough */
+	bool forced;  /* segments go with the last that has them attached */
 	uint64_t seed;
 	uint64_t operations;
 	/*
