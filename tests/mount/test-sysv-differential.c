@@ -27,7 +27,7 @@ static bool run_one(struct differential *differential)
 	bool equal;
 
 	must(unshare(CLONE_NEWIPC));
-	mount_start("kind=sysv");
+	mount_start(differential->all ? "kind=all" : "kind=sysv");
 	differential->daemon = mount_pid();
 	differential->shares = mount_passthrough();
 	equal = differential_run(differential);
@@ -35,9 +35,10 @@ static bool run_one(struct differential *differential)
 	return equal;
 }
 
-static void compare(bool forced)
+static void compare(bool all, bool forced)
 {
 	struct differential differential = {
+		.all = all,
 		.forced = forced,
 		.seed = from_environment("SHMFS_SEED", (uint64_t)time(NULL)),
 		.operations = from_environment("SHMFS_OPS", OPERATIONS),
@@ -54,14 +55,20 @@ static void compare(bool forced)
 static void test_differential(void **state)
 {
 	(void)state;
-	compare(false);
+	compare(false, false);
 }
 
 /* With kernel.shm_rmid_forced a file is the last user as an attachment is. */
 static void test_differential_forced(void **state)
 {
 	(void)state;
-	compare(true);
+	compare(false, true);
+}
+
+static void test_differential_all(void **state)
+{
+	(void)state;
+	compare(true, false);
 }
 
 /* A segment that has a key, and so was not removed; or -1. */
@@ -175,6 +182,7 @@ static int run(void)
 		mount_test_unmounted(test_lies),
 		mount_test_unmounted(test_differential),
 		mount_test_unmounted(test_differential_forced),
+		mount_test_unmounted(test_differential_all),
 	};
 
 	return cmocka_run_group_tests_name("sysv differential", tests, NULL, NULL);
@@ -184,5 +192,5 @@ int main(void)
 {
 	uint64_t operations = from_environment("SHMFS_OPS", OPERATIONS);
 
-	return mount_main((unsigned int)operations / 100 + 120, run);
+	return mount_main((unsigned int)operations / 100 + 160, run);
 }

@@ -45,9 +45,9 @@ static void enter(struct actors *actors, unsigned int side)
 	need(setns(actors->namespaces[side], CLONE_NEWIPC) == 0, "setns");
 }
 
-static void open_namespace(struct actors *actors, unsigned int side, bool forced)
+static void open_namespace(struct actors *actors, unsigned int side)
 {
-	set_limits(forced);
+	set_limits(actors->what->forced);
 	actors->namespaces[side] = open("/proc/self/ns/ipc", O_RDONLY | O_CLOEXEC);
 	actors->tables[side] = open("/proc/sysvipc/shm", O_RDONLY | O_CLOEXEC);
 	need(actors->namespaces[side] >= 0 && actors->tables[side] >= 0, "/proc");
@@ -70,7 +70,8 @@ struct doer {
 	struct natives natives;
 };
 
-static struct doer *doer_new(enum sort sort, bool shares, const struct people *people)
+static struct doer *doer_new(enum sort sort, const struct differential *what,
+			     const struct people *people)
 {
 	struct doer *doer = calloc(1, sizeof(*doer));
 	struct people self = *people;
@@ -80,9 +81,9 @@ static struct doer *doer_new(enum sort sort, bool shares, const struct people *p
 	if (sort == MODEL)
 		self.mount = getpid();
 	if (sort == MOUNT)
-		side_init(&doer->side, shares, own_table(), people);
+		side_init(&doer->side, what->all, what->shares, own_table(), people);
 	else if (sort == MODEL)
-		model_init(&doer->model, shares, own_table(), &self);
+		model_init(&doer->model, what->shares, own_table(), &self);
 	return doer;
 }
 
@@ -131,7 +132,7 @@ static void close_sockets(const struct actors *actors)
 }
 
 static void worker_start(struct actors *actors, struct worker *worker, enum sort sort,
-			 bool shares, const struct people *people)
+			 const struct people *people)
 {
 	int ends[2];
 
@@ -142,7 +143,7 @@ static void worker_start(struct actors *actors, struct worker *worker, enum sort
 	if (worker->pid == 0) {
 		close_sockets(actors);
 		close(ends[0]);
-		serve(doer_new(sort, shares, people), ends[1]);
+		serve(doer_new(sort, actors->what, people), ends[1]);
 	}
 	close(ends[1]);
 	worker->socket = ends[0];
@@ -152,28 +153,28 @@ static void start_native(struct actors *actors, unsigned int side)
 {
 	struct people *people = &actors->people[side];
 
-	worker_start(actors, &actors->natives[side], NATIVE, false, people);
+	worker_start(actors, &actors->natives[side], NATIVE, people);
 	people->native = actors->natives[side].pid;
 }
 
-void actors_start(struct actors *actors, pid_t daemon, bool shares, bool forced)
+void actors_start(struct actors *actors, const struct differential *what)
 {
 	*actors = (struct actors){
 		.mounts = { { -1, 0 }, { -1, 0 } },
 		.model = { -1, 0 },
 		.natives = { { -1, 0 }, { -1, 0 } },
-		.people[SUBJECT].mount = daemon,
+		.what = what,
+		.people[SUBJECT].mount = what->daemon,
 	};
 	fflush(NULL);
-	open_namespace(actors, SUBJECT, forced);
+	open_namespace(actors, SUBJECT);
 	start_native(actors, SUBJECT);
 	for (int i = 0; i < MOUNT_ACTORS; i++)
-		worker_start(actors, &actors->mounts[i], MOUNT, shares,
-			     &actors->people[SUBJECT]);
+		worker_start(actors, &actors->mounts[i], MOUNT, &actors->people[SUBJECT]);
 	need(unshare(CLONE_NEWIPC) == 0, "unshare");
-	open_namespace(actors, REFERENCE, forced);
+	open_namespace(actors, REFERENCE);
 	start_native(actors, REFERENCE);
-	worker_start(actors, &actors->model, MODEL, shares, &actors->people[REFERENCE]);
+	worker_start(actors, &actors->model, MODEL, &actors->people[REFERENCE]);
 	actors->people[REFERENCE].mount = actors->model.pid;
 	enter(actors, SUBJECT);
 }

@@ -7,12 +7,14 @@
  * identifiers of segments are the same.
  */
 #include "differential/outcome.h"
+#include "differential.h"
 #include "op.h"
 #include "table.h"
 
 enum { SUBJECT, REFERENCE, SIDES };
 
 struct actors {
+	const struct differential *what;
 	struct worker {
 		int socket;
 		pid_t pid;
@@ -23,11 +25,11 @@ struct actors {
 };
 
 /*
- * @daemon is that of the mount, and @shares whether MAP_SHARED is possible there. Sets
- * the limits in both namespaces, and @forced: kernel.shm_rmid_forced. All functions end
+ * As @what has the mount. Sets the limits in both namespaces, and
+ * kernel.shm_rmid_forced. All functions end
  * the process where they cannot.
  */
-void actors_start(struct actors *actors, pid_t daemon, bool shares, bool forced);
+void actors_start(struct actors *actors, const struct differential *what);
 
 /* Has @op done on both sides. */
 void actors_do(struct actors *actors, const struct op *op, struct outcome ret[SIDES]);

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "calls.h"
-#include "mount.h"
 #include "util/cleanup.h"
 
 static int unlink_flags(const struct op *op)
@@ -187,21 +186,24 @@ static void describe_nothing(const struct op *op, struct outcome *out)
 static void say_entry(struct outcome *out, const char *name, uint64_t inode,
 		      unsigned int type)
 {
+	/* What the directory is in is not ours. */
+	if (!strcmp(name, ".."))
+		inode = 0;
 	say(out, " %s %llu %u,", name, (unsigned long long)inode, type);
 }
 
 static long mount_readdir(struct side *side, const struct op *op, struct outcome *out)
 {
 	struct dirent *entry;
-	DIR *dir = opendir(MOUNT_DIR);
+	DIR *dir = opendir(side->dir);
 	long r;
 
-	(void)side;
 	(void)op;
 	if (!dir)
 		return -errno;
 	while (errno = 0, (entry = readdir(dir)))
-		say_entry(out, entry->d_name, entry->d_ino, entry->d_type);
+		say_entry(out, entry->d_name, side_inode(side, entry->d_ino),
+			  entry->d_type);
 	r = -errno;
 	closedir(dir);
 	return r;
@@ -237,12 +239,11 @@ static long model_readdir(struct model *model, const struct op *op, struct outco
 static long mount_stat_root(struct side *side, const struct op *op, struct outcome *out)
 {
 	struct stat st = { 0 };
-	long r = errno_or(stat(MOUNT_DIR, &st));
+	long r = errno_or(stat(side->dir, &st));
 
-	(void)side;
 	(void)op;
 	say(out, "%06o %u:%u %llu", st.st_mode, st.st_uid, st.st_gid,
-	    (unsigned long long)st.st_ino);
+	    (unsigned long long)side_inode(side, st.st_ino));
 	return r;
 }
 

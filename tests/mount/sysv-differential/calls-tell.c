@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include "calls.h"
-#include "mount.h"
 #include "util/cleanup.h"
 
 enum { PATIENCE = 5, VALUE = 64 };
@@ -303,9 +302,8 @@ static void describe_nothing(const struct op *op, struct outcome *out)
 static long mount_statvfs(struct side *side, const struct op *op, struct outcome *out)
 {
 	struct statvfs st = { 0 };
-	long r = errno_or(statvfs(MOUNT_DIR, &st));
+	long r = errno_or(statvfs(side->dir, &st));
 
-	(void)side;
 	(void)op;
 	say_room(out, &st);
 	return r;

@@ -281,8 +281,7 @@ bool differential_run(const struct differential *differential)
 		abort();
 	run->what = differential;
 	find_waiting(run);
-	actors_start(&run->actors, differential->daemon, differential->shares,
-		     differential->forced);
+	actors_start(&run->actors, differential);
 	ok = run_all(run);
 	if (!ok)
 		report(run);

@@ -11,6 +11,7 @@
 
 struct differential {
 	pid_t daemon; /* which serves MOUNT_DIR, of the IPC namespace that we are in */
+	bool all;     /* of all kinds */
 	bool shares;  /* with passthrough */
 	bool forced;  /* segments go with the last that has them attached */
 	uint64_t seed;

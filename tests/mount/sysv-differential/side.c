@@ -13,12 +13,20 @@
 
 enum { PATIENCE = 5 };
 
-void side_init(struct side *side, bool shares, int table, const struct people *people)
+void side_init(struct side *side, bool all, bool shares, int table,
+	       const struct people *people)
 {
 	*side = (struct side){ .shares = shares, .table = table, .people = *people };
+	side->dir = all ? MOUNT_DIR "/sysv" : MOUNT_DIR;
+	side->inodes = all ? UINT64_C(1) << 48 : 0;
 	for (unsigned int i = 0; i < SLOTS; i++)
 		side->fds[i] = -1;
 	maps_init(&side->maps);
+}
+
+uint64_t side_inode(const struct side *side, uint64_t inode)
+{
+	return inode - side->inodes;
 }
 
 void side_done(struct side *side)
@@ -28,20 +36,22 @@ void side_done(struct side *side)
 	maps_done(&side->maps);
 }
 
-static const char *path_of(char *path, size_t size, struct name name)
+static const char *path_in(struct side *side, unsigned int which, struct name name)
 {
-	snprintf(path, size, MOUNT_DIR "/%s", name.text);
+	char *path = side->paths[which];
+
+	snprintf(path, sizeof(side->paths[which]), "%s/%s", side->dir, name.text);
 	return path;
 }
 
 const char *side_path(struct side *side, const struct op *op)
 {
-	return path_of(side->paths[0], sizeof(side->paths[0]), op_name(op));
+	return path_in(side, 0, op_name(op));
 }
 
 const char *side_to_path(struct side *side, const struct op *op)
 {
-	return path_of(side->paths[1], sizeof(side->paths[1]), op_to(op));
+	return path_in(side, 1, op_to(op));
 }
 
 long side_close(struct side *side, unsigned int slot)
@@ -66,6 +76,16 @@ static bool blocks_are_true(const struct side *side, const struct stat *st)
 	return (uint64_t)st->st_blocks * 512 == side_used(side, (int)st->st_ino);
 }
 
+static long look_at(struct side *side, const struct op *op, struct stat *ret,
+		    int (*look)(struct side *, const struct op *, struct stat *))
+{
+	long r = errno_or(look(side, op, ret));
+
+	if (r == 0)
+		ret->st_ino = side_inode(side, ret->st_ino);
+	return r;
+}
+
 long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
 		   int (*look)(struct side *, const struct op *, struct stat *))
 {
@@ -73,7 +93,7 @@ long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
 	struct stat st = { 0 };
 	long r;
 
-	while ((r = errno_or(look(side, op, &st))) == 0 && !blocks_are_true(side, &st) &&
+	while ((r = look_at(side, op, &st, look)) == 0 && !blocks_are_true(side, &st) &&
 	       time(NULL) < end)
 		sched_yield();
 	if (r == 0)

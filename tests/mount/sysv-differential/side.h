@@ -5,7 +5,9 @@
 #include "table.h"
 
 struct side {
-	int fds[SLOTS]; /* or -1 */
+	const char *dir; /* of the segments */
+	uint64_t inodes; /* what is added there to their inode numbers */
+	int fds[SLOTS];  /* or -1 */
 	struct maps maps;
 	bool shares; /* MAP_SHARED is possible */
 	int table;   /* /proc/sysvipc/shm of the mount */
@@ -13,7 +15,9 @@ struct side {
 	char paths[2][300];
 };
 
-void side_init(struct side *side, bool shares, int table, const struct people *people);
+/* @all: on a mount of all kinds. */
+void side_init(struct side *side, bool all, bool shares, int table,
+	       const struct people *people);
 
 /* Closes and unmaps all. */
 void side_done(struct side *side);
@@ -34,6 +38,9 @@ long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
 
 /* How many bytes segment @id takes. */
 uint64_t side_used(const struct side *side, int id);
+
+/* An inode number as it is on a mount of segments alone. */
+uint64_t side_inode(const struct side *side, uint64_t inode);
 
 /* The inode numbers of files without a segment, and of the directory. */
 #define PENDING_INODES (UINT64_C(1) << 32)
