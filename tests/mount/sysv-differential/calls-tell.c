@@ -129,12 +129,15 @@ static const struct attribute *attribute_of(const struct op *op)
 	return &attributes[choose(op, 0, sizeof(attributes) / sizeof(attributes[0]))];
 }
 
-/* Enough, too little, or none: then it is the size that is asked for. */
+/*
+ * Enough, too little, or none: then it is the size that is asked for. Whether it is too
+ * little for how much memory there is depends on that.
+ */
 static size_t room_of(const struct op *op)
 {
-	static const size_t rooms[] = { VALUE - 1, VALUE - 1, VALUE - 1, 1, 0 };
+	static const size_t rooms[] = { VALUE - 1, VALUE - 1, VALUE - 1, 0, 1 };
 
-	return rooms[choose(op, 1, 5)];
+	return rooms[choose(op, 1, attribute_of(op)->sort == MEMORY ? 4 : 5)];
 }
 
 static void describe_get(const struct op *op, struct outcome *out)
