@@ -10,7 +10,6 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -18,12 +17,11 @@
 #include "command.h"
 #include "files.h"
 #include "mount.h"
+#include "ordinary.h"
 #include "person.h"
 #include "sandbox.h"
 #include "util/cleanup.h"
 #include "weigh.h"
-
-static const struct person alice = { .name = "alice", .uid = 1000, .gid = 1000 };
 
 static bool is_mounted(const char *dir)
 {
@@ -258,41 +256,6 @@ static void test_mount_command(void **state)
 	must(umount2(PROGRAMS, MNT_DETACH));
 }
 
-#define USER_DIR SCRATCH_DIR "/alice"
-
-/* fusermount3 wants a name for who mounts; alice need not have one on this machine. */
-static void name_alice(void)
-{
-	_cleanup_free_ char *lines = NULL;
-
-	assert_true(asprintf(&lines, "root:x:0:0::/:/bin/sh\nalice:x:%u:%u::/:/bin/sh\n",
-			     (unsigned int)alice.uid, (unsigned int)alice.gid) > 0);
-	file_make(SCRATCH_DIR "/dev", "passwd", 0644, lines);
-	must(mount(SCRATCH_DIR "/dev/passwd", "/etc/passwd", NULL, MS_BIND, NULL));
-}
-
-/* A /dev/fuse that everybody may open, as most machines have it. */
-static void open_fuse_to_all(void)
-{
-	must(mkdir(SCRATCH_DIR "/dev", 0755));
-	must(mount("dev", SCRATCH_DIR "/dev", "tmpfs", 0, NULL));
-	must(mknod(SCRATCH_DIR "/dev/fuse", S_IFCHR, makedev(10, 229)));
-	must(chmod(SCRATCH_DIR "/dev/fuse", 0666));
-	must(mount(SCRATCH_DIR "/dev/fuse", "/dev/fuse", NULL, MS_BIND, NULL));
-	name_alice();
-	must(mkdir(USER_DIR, 0755));
-	must(chown(USER_DIR, alice.uid, alice.gid));
-}
-
-static void close_fuse_to_all(void)
-{
-	must(umount2("/etc/passwd", MNT_DETACH));
-	must(umount2("/dev/fuse", MNT_DETACH));
-	must(umount2(SCRATCH_DIR "/dev", MNT_DETACH));
-	must(rmdir(SCRATCH_DIR "/dev"));
-	must(rmdir(USER_DIR));
-}
-
 static int use_as_alice(const void *arg)
 {
 	int fd = open(USER_DIR "/hers", O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -311,39 +274,31 @@ static int use_as_alice(const void *arg)
 /* Without root: through fusermount3, for one user, and never with passthrough. */
 static void test_ordinary_user(void **state)
 {
-	static const char *const unmount[] = { "fusermount3", "-u", USER_DIR, NULL };
-	const char *const start[] = { getenv("SHMFS_DAEMON"), USER_DIR, NULL };
-	const char *const require[] = { getenv("SHMFS_DAEMON"), USER_DIR, "-o",
-					"passthrough=require", NULL };
 	struct outcome o;
 	struct stat st;
 
 	(void)state;
 	person_needs_root();
-	adopt();
-	open_fuse_to_all();
+	ordinary_allow();
 	file_make(NATIVE_DIR, "roots", 0600, "");
-	o = command_run(&alice, require);
+	o = ordinary_mount("passthrough=require");
 	assert_int_equal(o.status, 1);
 	if (!strstr(o.err, "passthrough"))
 		fail_msg("alice may not mount: %s", o.err);
 	assert_false(is_mounted(USER_DIR));
 	while (waitpid(-1, NULL, 0) > 0)
 		; /* what that left to be adopted */
-	o = command_run(&alice, start);
+	o = ordinary_mount(NULL);
 	if (o.status != 0)
 		fail_msg("alice cannot mount: %s", o.err);
-	assert_int_equal(person_do(&alice, use_as_alice, NULL), 0);
+	assert_int_equal(person_do(&ordinary_user, use_as_alice, NULL), 0);
 	refused(stat(USER_DIR "/hers", &st), EACCES);
 	st = file_stat(NATIVE_DIR, "hers");
-	assert_int_equal(st.st_uid, alice.uid);
-	assert_int_equal(st.st_gid, alice.gid);
+	assert_int_equal(st.st_uid, ordinary_user.uid);
+	assert_int_equal(st.st_gid, ordinary_user.gid);
 	assert_int_equal(st.st_mode, S_IFREG | 0640);
-	o = command_run(&alice, unmount);
-	assert_string_equal(o.err, "");
-	assert_int_equal(o.status, 0);
-	reap_adopted();
-	close_fuse_to_all();
+	ordinary_unmount();
+	ordinary_disallow();
 }
 
 static void open_and_close(int i)
