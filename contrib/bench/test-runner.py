@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The runner of the benchmark without measuring: its statistics, its tables, its bars, what
-it refuses, and that README shows what is in speed.json. Where BENCH names the benchmark
+it refuses, and that README shows what is kept of runs beside it. Where BENCH names the benchmark
 program, also what that does with System V segments."""
 
 import argparse
 import contextlib
+import glob
 import io
 import os
 import subprocess
@@ -17,6 +18,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 RUNNER = os.path.join(HERE, "runner")
 README = os.path.join(HERE, "..", "..", "README.md")
 SPEED = os.path.join(HERE, "speed.json")
+KEPT = glob.glob(os.path.join(HERE, "*.json"))
 BENCH = os.environ.get("BENCH")
 sys.dont_write_bytecode = True
 sys.path.insert(0, RUNNER)
@@ -239,19 +241,22 @@ class Speed(unittest.TestCase):
     """What is shown to the readers of README."""
 
     def test_readme_shows_it(self):
-        done = run("-f", SPEED, "--brief")
-        self.assertEqual(done.returncode, 0, done.stderr)
         with open(README, encoding="utf-8") as file:
             lines = [line[4:] if line.startswith("    ") else line for line in file]
-        self.assertIn(done.stdout, "".join(lines))
+        self.assertIn(SPEED, KEPT)
+        for kept in KEPT:
+            done = run("-f", kept, "--brief")
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(done.stdout, "".join(lines))
 
     def test_written_as_it_was_read(self):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "again.json")
-            report.write(report.read(SPEED), path)
-            with open(path, encoding="utf-8") as again, \
-                    open(SPEED, encoding="utf-8") as before:
-                self.assertEqual(again.read(), before.read())
+            for kept in KEPT:
+                report.write(report.read(kept), path)
+                with open(path, encoding="utf-8") as again, \
+                        open(kept, encoding="utf-8") as before:
+                    self.assertEqual(again.read(), before.read())
 
     def test_chart_has_each_row(self):
         document = report.read(SPEED)
