@@ -3,6 +3,10 @@
 #include "native/sysv-usage.h"
 #include "util/clock.h"
 
+/* What takes less is read for each that asks: some ten segments are all that most have.
+ */
+#define CHEAP_NS (100 * 1000)
+
 void sysv_usage_init(struct sysv_usage *u)
 {
 	*u = (struct sysv_usage){ .table = NULL };
@@ -13,6 +17,12 @@ void sysv_usage_done(struct sysv_usage *u)
 {
 	sysv_table_free(u->table);
 	pthread_mutex_destroy(&u->lock);
+}
+
+/* For how long what was read serves, if reading it took @took. */
+static uint64_t serves_for(uint64_t took)
+{
+	return took < CHEAP_NS ? 0 : took;
 }
 
 /* Called with the lock held. */
@@ -31,7 +41,7 @@ static int refresh(struct sysv_usage *u)
 	end = clock_ns();
 	sysv_table_free(u->table);
 	u->table = table;
-	u->until = end + (end - begin);
+	u->until = end + serves_for(end - begin);
 	return 0;
 }
 

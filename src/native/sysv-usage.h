@@ -2,8 +2,8 @@
 #pragma once
 /*
  * How much memory each segment takes, which only /proc/sysvipc/shm tells, for all at
- * once. Who asks for one after the other shall not have all of them read each time: what
- * was read serves for as long again as reading it took.
+ * once. Where there are many, who asks for one after the other shall not have all of them
+ * read each time: what was read serves for as long again as reading it took.
  */
 #include <pthread.h>
 #include <stdint.h>

@@ -193,9 +193,10 @@ static void root_info(struct object_info *ret)
 		.stat = {
 			.st_ino = SYSV_ROOT_INODE,
 			/*
-			 * Not sticky: the kernel would keep creators from removing what
-			 * is another's by now, and with fs.protected_regular everybody
-			 * from opening it with O_CREAT. IPC_RMID and shmat say who may.
+			 * Not sticky: with default_permissions the kernel would keep
+			 * creators from removing what is another's by now, and with
+			 * fs.protected_regular everybody from opening it with O_CREAT.
+			 * IPC_RMID and shmat say who may.
 			 */
 			.st_mode = S_IFDIR | 0777,
 			.st_nlink = 2,
