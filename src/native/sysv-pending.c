@@ -3,6 +3,10 @@
  * The segment is made as whoever made the file, whoever gives it a size: it is his. Once
  * it is there the name leads to it natively, and the pending file is one more file that
  * is open on it.
+ *
+ * From that moment it can also be removed, and its identifier be another's, before we
+ * have attached it. So nothing is done to it with more power than its maker's, and
+ * nothing at all until it is surely the one that was made.
  */
 #include <errno.h>
 #include <stddef.h>
@@ -265,53 +269,95 @@ static bool is_removed(struct sysv_pending *p)
 	return removed;
 }
 
-/* shmget(2), as who made the file. */
-static int make(const struct sysv_pending *p, uint64_t size)
+/*
+ * shmget(2), as who made the file. Its files may write, whatever its mode says, so until
+ * it is attached its maker may.
+ */
+static int make(const struct sysv_pending *p, uint64_t size, uid_t *ret_maker)
 {
 	_as_caller_ struct caller_guard guard;
-	int flags = IPC_CREAT | IPC_EXCL | (int)p->perm.mode;
+	int flags = IPC_CREAT | IPC_EXCL | (int)p->perm.mode | 0600;
 	int r = caller_enter(&p->user, false, &guard);
 
 	if (r < 0)
 		return r;
 	if (size > SIZE_MAX)
 		return -EINVAL;
+	*ret_maker = geteuid();
 	return errno_or(shmget(p->perm.__key, (size_t)size, flags));
 }
 
-/* Gives the new segment the owner that it shall have, and attaches it. */
-static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int id)
+/* Whether segment @id is one that this process has made for @maker: 0 or -EIDRM. */
+static int check_made(int id, uid_t maker, struct shmid_ds *ret)
 {
-	struct shmid_ds ds;
-	int r = sysv_status(id, &ds);
+	int r = sysv_status(id, ret);
 
-	if (r == 0 &&
-	    (ds.shm_perm.uid != p->perm.uid || ds.shm_perm.gid != p->perm.gid)) {
-		ds.shm_perm.uid = p->perm.uid;
-		ds.shm_perm.gid = p->perm.gid;
-		r = errno_or(shmctl(id, IPC_SET, &ds));
-		if (r == 0)
-			r = sysv_status(id, &ds);
-	}
 	if (r < 0)
 		return r;
-	/* Its files may write, whatever its mode says. */
-	return sysv_segment_open(segments, id, sysv_birth(&ds), NULL, 0, &p->segment);
+	return ret->shm_cpid == getpid() && ret->shm_perm.cuid == maker ? 0 : -EIDRM;
+}
+
+/* Gives the new segment the owner and the mode that it shall have. */
+static int set_perm(const struct sysv_pending *p, int id, struct shmid_ds *ds)
+{
+	_as_caller_ struct caller_guard guard = { false, false };
+	struct ipc_perm *perm = &ds->shm_perm;
+	int r;
+
+	if (perm->uid == p->perm.uid && perm->gid == p->perm.gid &&
+	    (perm->mode & 0777) == p->perm.mode)
+		return 0;
+	perm->uid = p->perm.uid;
+	perm->gid = p->perm.gid;
+	perm->mode = p->perm.mode;
+	r = caller_enter(&p->user, false, &guard);
+	return r < 0 ? r : errno_or(shmctl(id, IPC_SET, ds));
+}
+
+static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int id,
+		     uid_t maker)
+{
+	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	struct shmid_ds ds;
+	int r = check_made(id, maker, &ds);
+
+	if (r == 0)
+		r = sysv_segment_open(segments, id, sysv_birth(&ds), &p->user, 0,
+				      &segment);
+	/* Attached it keeps its identifier. */
+	if (r == 0)
+		r = check_made(id, maker, &ds);
+	if (r == 0)
+		r = set_perm(p, id, &ds);
+	if (r == 0)
+		p->segment = take_ptr(segment);
+	return r;
+}
+
+/* What was made goes again, unless it has. */
+static void unmake(const struct sysv_pending *p, int id, uid_t maker)
+{
+	_as_caller_ struct caller_guard guard = { false, false };
+	struct shmid_ds ds;
+
+	if (check_made(id, maker, &ds) == 0 && caller_enter(&p->user, false, &guard) == 0)
+		shmctl(id, IPC_RMID, NULL);
 }
 
 /* From the moment that it is there others can set it, and take it away. */
 static int make_open(struct sysv_pending *p, struct sysv_segments *segments,
 		     uint64_t size)
 {
-	int id = make(p, size);
+	uid_t maker;
+	int id = make(p, size, &maker);
 	int r = -ESTALE;
 
 	if (id < 0)
 		return id;
 	for (int i = 0; i < TRIES && r == -ESTALE; i++)
-		r = take_over(p, segments, id);
+		r = take_over(p, segments, id, maker);
 	if (r < 0)
-		shmctl(id, IPC_RMID, NULL);
+		unmake(p, id, maker);
 	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
 }
 
