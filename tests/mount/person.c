@@ -35,17 +35,28 @@ static _Noreturn void child(const struct person *who, int (*act)(const void *),
 	_exit(-act(arg) & 0xff);
 }
 
-int person_do(const struct person *who, int (*act)(const void *arg), const void *arg)
+pid_t person_start(const struct person *who, int (*act)(const void *arg), const void *arg)
 {
-	int status = 0;
 	pid_t pid = must(fork());
 
 	if (pid == 0)
 		child(who, act, arg);
+	return pid;
+}
+
+int person_end(const struct person *who, pid_t pid)
+{
+	int status = 0;
+
 	assert_int_equal(must(waitpid(pid, &status, 0)), pid);
 	if (!WIFEXITED(status) || WEXITSTATUS(status) == CANNOT_BECOME)
 		fail_msg("%s: cannot act (status %#x)", who ? who->name : "we", status);
 	return -WEXITSTATUS(status);
+}
+
+int person_do(const struct person *who, int (*act)(const void *arg), const void *arg)
+{
+	return person_end(who, person_start(who, act, arg));
 }
 
 void person_needs_root(void)

@@ -23,5 +23,10 @@ struct person {
  */
 int person_do(const struct person *who, int (*act)(const void *arg), const void *arg);
 
+/* The same in two steps: the child acts meanwhile. */
+pid_t person_start(const struct person *who, int (*act)(const void *arg),
+		   const void *arg);
+int person_end(const struct person *who, pid_t pid);
+
 /* Skips the test that calls it where there is only one user (in a user namespace). */
 void person_needs_root(void);
