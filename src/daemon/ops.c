@@ -2,7 +2,8 @@
 /*
  * Each op_* translates its arguments, calls src/fs, and replies exactly once: reply_*()
  * below are where the sign of an errno flips. A reply that finds its caller gone
- * (-ENOENT) gives back what the kernel then does not know of.
+ * (-ENOENT) gives back what the kernel then does not know of. The request goes with its
+ * reply: what is needed behind it is taken from it before.
  */
 #include <errno.h>
 #include <string.h>
@@ -69,6 +70,7 @@ static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e
 
 static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 {
+	const struct tree *tree = tree_of(req);
 	struct fuse_entry_param param;
 
 	if (r < 0) {
@@ -77,7 +79,7 @@ static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 	}
 	param = param_of(req, e);
 	if (fuse_reply_entry(req, &param) == -ENOENT)
-		tree_forget(tree_of(req), e->node, 1);
+		tree_forget(tree, e->node, 1);
 }
 
 static void reply_attr(fuse_req_t req, int r, const struct stat *st, bool keep)
@@ -224,12 +226,12 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
+	const struct tree *tree = tree_of(req);
 	struct caller caller = caller_of(req);
 	struct fuse_entry_param param;
 	struct fs_open_file file;
 	struct fs_entry e;
-	int r = tree_create(tree_of(req), &caller, parent, name, fi->flags, mode, &e,
-			    &file);
+	int r = tree_create(tree, &caller, parent, name, fi->flags, mode, &e, &file);
 
 	if (r < 0) {
 		reply_status(req, r);
@@ -237,8 +239,8 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	}
 	param = param_of(req, &e);
 	if (passthrough_reply_create(req, &param, &file) == -ENOENT) {
-		fs_release(fs_of(req, &parent), file.number);
-		tree_forget(tree_of(req), e.node, 1);
+		fs_release(tree_find(tree, &parent), file.number);
+		tree_forget(tree, e.node, 1);
 	}
 }
 
@@ -417,12 +419,12 @@ static void readdir_into(fuse_req_t req, fuse_ino_t node, size_t n, off_t positi
 	struct listing l = {
 		.req = req, .buf = thread_buffer(n), .size = n, .plus = plus
 	};
+	const struct tree *tree = tree_of(req);
 	struct caller caller = caller_of(req);
 	int r = -ENOMEM;
 
 	if (l.buf)
-		r = tree_readdir(tree_of(req), &caller, node, fi->fh, position, plus,
-				 fill, &l);
+		r = tree_readdir(tree, &caller, node, fi->fh, position, plus, fill, &l);
 	if (r < 0)
 		reply_status(req, r);
 	else
