@@ -6,6 +6,7 @@
  * reply: what is needed behind it is taken from it before.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 #include <string.h>
 #include <sys/file.h>
 
@@ -413,6 +414,18 @@ static bool fill(void *context, const char *name, const struct fs_entry *entry,
 	return true;
 }
 
+/* The lookups that came with the entries of a listing which nobody has taken. */
+static void forget_listed(const struct tree *tree, const char *buf, size_t n)
+{
+	const struct fuse_direntplus *e;
+
+	for (size_t at = 0; at < n; at += FUSE_DIRENTPLUS_SIZE(e)) {
+		e = (const void *)(buf + at);
+		if (e->entry_out.nodeid)
+			tree_forget(tree, e->entry_out.nodeid, 1);
+	}
+}
+
 static void readdir_into(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
 			 const struct fuse_file_info *fi, bool plus)
 {
@@ -427,8 +440,8 @@ static void readdir_into(fuse_req_t req, fuse_ino_t node, size_t n, off_t positi
 		r = tree_readdir(tree, &caller, node, fi->fh, position, plus, fill, &l);
 	if (r < 0)
 		reply_status(req, r);
-	else
-		fuse_reply_buf(req, l.buf, l.used);
+	else if (fuse_reply_buf(req, l.buf, l.used) == -ENOENT && plus)
+		forget_listed(tree, l.buf, l.used);
 }
 
 static void op_readdir(fuse_req_t req, fuse_ino_t node, size_t n, off_t position,
