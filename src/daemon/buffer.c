@@ -5,6 +5,9 @@
 
 #include "daemon/buffer.h"
 
+/* An answer has at most 65535 pages: who asks for more shall not have it allocated. */
+#define SIZE_LIMIT ((size_t)256 << 20)
+
 static pthread_key_t key;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -23,6 +26,8 @@ char *thread_buffer(size_t size)
 {
 	struct buffer *b;
 
+	if (size > SIZE_LIMIT)
+		return NULL;
 	pthread_once(&once, make_key);
 	b = pthread_getspecific(key);
 	if (b && b->size >= size)
