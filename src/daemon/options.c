@@ -50,7 +50,6 @@ static const struct fuse_opt templates[] = {
 	/* What libfuse and the kernel understand. */
 	OPTION("max_read=%s", max_read_text),
 	OPTION("fsname=%s", fsname),
-	FLAG_FOR_FUSE("max_read="),
 	OPTION("subtype=%s", subtype),
 	FLAG_FOR_FUSE("ro"),
 	FLAG_FOR_FUSE("rw"),
@@ -270,6 +269,18 @@ static int add_option(struct options *o, const char *name, const char *value)
 	return r < 0 ? -ENOMEM : 0;
 }
 
+/* The number, as we read it: libfuse has a look at every one given, the kernel reads
+ * "010" as 8. */
+static int add_max_read(struct options *o)
+{
+	char text[16];
+
+	if (o->max_read == 0)
+		return 0;
+	snprintf(text, sizeof(text), "%u", o->max_read);
+	return add_option(o, "max_read=", text);
+}
+
 /* What every mount has: a name and a type in the mount table; root serves all users. */
 static int add_defaults(struct options *o)
 {
@@ -278,6 +289,8 @@ static int add_defaults(struct options *o)
 
 	if (r == 0)
 		r = add_option(o, "fsname=", name);
+	if (r == 0)
+		r = add_max_read(o);
 	if (r == 0 && geteuid() == 0)
 		r = add_option(o, "allow_other", "");
 	if (r == 0 && o->debug)

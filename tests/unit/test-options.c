@@ -336,6 +336,17 @@ static void test_for_libfuse(void **state)
 	PARSE(&p, "/mnt", "-o", "max_read=4096");
 	assert_int_equal(p.options.max_read, 4096);
 	done(&p);
+	/* The kernel would take zeros in front for another base. */
+	PARSE(&p, "/mnt", "-o", "max_read=many,max_read=04096");
+	expect_accepted(&p);
+	assert_int_equal(p.options.max_read, 4096);
+	assert_non_null(strstr(p.fuse, "max_read=4096 "));
+	assert_null(strstr(p.fuse, "many"));
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "max_read=0");
+	expect_accepted(&p);
+	assert_null(strstr(p.fuse, "max_read"));
+	done(&p);
 	PARSE(&p, "/mnt", "-o", "poll=0");
 	assert_int_equal(p.options.poll_us, 0);
 	done(&p);
