@@ -239,7 +239,7 @@ int64_t fake_seek(struct native_file *n, int64_t offset, int whence)
 
 	if (r < 0)
 		return r;
-	if (offset >= stat_of(n)->st_size)
+	if (offset < 0 || offset >= stat_of(n)->st_size)
 		return -ENXIO;
 	return whence == SEEK_HOLE ? stat_of(n)->st_size : offset;
 }

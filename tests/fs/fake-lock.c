@@ -86,6 +86,29 @@ static void tell(const struct fake_lock *found, struct flock *ret)
 	ret->l_pid = found->pid;
 }
 
+/* As the kernel has it for these commands. */
+static int check(const struct flock *lock)
+{
+	if (lock->l_pid != 0 || lock->l_start < 0)
+		return -EINVAL;
+	if (lock->l_type != F_RDLCK && lock->l_type != F_WRLCK && lock->l_type != F_UNLCK)
+		return -EINVAL;
+	if (lock->l_len < 0)
+		return lock->l_start + lock->l_len < 0 ? -EINVAL : 0;
+	return lock->l_len > 0 && lock->l_len - 1 > INT64_MAX - lock->l_start ? -EOVERFLOW
+									      : 0;
+}
+
+/* Where the range of @lock ends that begins at *@start. */
+static int64_t end_of(const struct flock *lock, int64_t *start)
+{
+	*start = lock->l_start;
+	if (lock->l_len >= 0)
+		return lock->l_len ? lock->l_start + (lock->l_len - 1) : INT64_MAX;
+	*start += lock->l_len;
+	return lock->l_start - 1;
+}
+
 int fake_record_lock(struct native_file *n, int command, struct flock *lock)
 {
 	int r;
@@ -94,14 +117,14 @@ int fake_record_lock(struct native_file *n, int command, struct flock *lock)
 		.holder = n,
 		.object = fake_file_of(n)->object,
 		.type = lock->l_type,
-		.start = lock->l_start,
-		.end = lock->l_len ? lock->l_start + lock->l_len - 1 : INT64_MAX,
 		.pid = -1,
 	};
 
-	/* As the kernel has it for these commands. */
-	if (r < 0 || lock->l_pid != 0)
-		return r < 0 ? r : -EINVAL;
+	if (r == 0)
+		r = check(lock);
+	if (r < 0)
+		return r;
+	wanted.end = end_of(lock, &wanted.start);
 	if (command == F_OFD_GETLK) {
 		tell(conflict(f, &wanted), lock);
 		return 0;
@@ -152,8 +175,10 @@ int fake_flock(struct native_file *n, int operation)
 	/* The fake cannot wait. */
 	assert_true(operation & LOCK_NB);
 	operation &= ~LOCK_NB;
-	if (operation != LOCK_UN)
+	if (operation == LOCK_SH || operation == LOCK_EX)
 		return add_flock(f, me, operation);
+	if (operation != LOCK_UN)
+		return -EINVAL;
 	forget_flock(f, me);
 	return 0;
 }

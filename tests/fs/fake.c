@@ -294,6 +294,9 @@ static int fake_rename(struct kind *k, const struct caller *c, const char *from,
 		return -ENOENT;
 	if (b && flags & RENAME_NOREPLACE)
 		return -EEXIST;
+	/* Two names of one object, or one: nothing happens, as with rename(2). */
+	if (b && a->object == b->object)
+		return 0;
 	if (flags & RENAME_EXCHANGE) {
 		o = a->object;
 		a->object = b->object;
