@@ -127,6 +127,7 @@ int passthrough_attach(struct fuse_session *se)
 		.writev = wire_writev,
 	};
 
+	memset(&init, 0, sizeof(init));
 	return fuse_session_custom_io(se, &io, fuse_session_fd(se));
 }
 

@@ -57,6 +57,7 @@ int waiter_init(void)
 	struct sigaction action = { .sa_handler = on_wake }; /* no SA_RESTART */
 
 	sigemptyset(&action.sa_mask);
+	all.closed = false;
 	return sigaction(wake_signal(), &action, NULL) < 0 ? -errno : 0;
 }
 

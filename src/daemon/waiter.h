@@ -9,7 +9,7 @@
 
 #include "fs/fs.h"
 
-/* To be called once, before there are threads. */
+/* To be called before there are threads, for each session anew. */
 int waiter_init(void);
 
 /* A lock that was refused with @busy, whose reference waiter_start() takes over. */
