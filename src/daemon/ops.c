@@ -199,7 +199,7 @@ static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct caller caller = caller_of(req);
 
-	reply_status(req, fs_unlink(fs_of(req, &parent), &caller, name));
+	reply_status(req, tree_unlink(tree_of(req), &caller, parent, name));
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from,

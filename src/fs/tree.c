@@ -51,6 +51,13 @@ struct fs *tree_find(const struct tree *t, uint64_t *node)
 	return t->fs[i < t->n ? i : 0];
 }
 
+/* The file system that @node is the directory of: names are in nothing else. */
+static int find_names(const struct tree *t, uint64_t node, struct fs **ret)
+{
+	*ret = tree_find(t, &node);
+	return node == FS_ROOT ? 0 : -ENOTDIR;
+}
+
 /* Where the directory called @name leads to from the root of the mount, or 0. */
 static uint64_t find_member(const struct tree *t, uint64_t parent, const char *name)
 {
@@ -117,15 +124,14 @@ int tree_lookup(const struct tree *t, const struct caller *caller, uint64_t pare
 		const char *name, struct fs_entry *ret)
 {
 	uint64_t member = find_member(t, parent, name);
-	uint64_t local = parent;
-	struct fs *fs = tree_find(t, &local);
+	struct fs *fs;
 	int r;
 
 	if (member)
 		return lookup_member(t, caller, member, ret);
-	if (local != FS_ROOT)
-		return -ENOTDIR;
-	r = fs_lookup(fs, caller, name, ret);
+	r = find_names(t, parent, &fs);
+	if (r == 0)
+		r = fs_lookup(fs, caller, name, ret);
 	if (r == 0)
 		show_entry(parent, ret);
 	return r;
@@ -142,10 +148,11 @@ int tree_create(const struct tree *t, const struct caller *caller, uint64_t pare
 		const char *name, int flags, mode_t mode, struct fs_entry *ret,
 		struct fs_open_file *ret_file)
 {
-	uint64_t local = parent;
-	struct fs *fs = tree_find(t, &local);
-	int r = fs_create(fs, caller, name, flags, mode, ret, ret_file);
+	struct fs *fs;
+	int r = find_names(t, parent, &fs);
 
+	if (r == 0)
+		r = fs_create(fs, caller, name, flags, mode, ret, ret_file);
 	if (r == 0)
 		show_entry(parent, ret);
 	return r;
@@ -154,13 +161,23 @@ int tree_create(const struct tree *t, const struct caller *caller, uint64_t pare
 int tree_mknod(const struct tree *t, const struct caller *caller, uint64_t parent,
 	       const char *name, mode_t mode, struct fs_entry *ret)
 {
-	uint64_t local = parent;
-	struct fs *fs = tree_find(t, &local);
-	int r = fs_mknod(fs, caller, name, mode, ret);
+	struct fs *fs;
+	int r = find_names(t, parent, &fs);
 
+	if (r == 0)
+		r = fs_mknod(fs, caller, name, mode, ret);
 	if (r == 0)
 		show_entry(parent, ret);
 	return r;
+}
+
+int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t parent,
+		const char *name)
+{
+	struct fs *fs;
+	int r = find_names(t, parent, &fs);
+
+	return r < 0 ? r : fs_unlink(fs, caller, name);
 }
 
 int tree_rmdir(const struct tree *t, uint64_t parent, const char *name)
@@ -171,9 +188,13 @@ int tree_rmdir(const struct tree *t, uint64_t parent, const char *name)
 int tree_rename(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *from, uint64_t new_parent, const char *to, unsigned int flags)
 {
-	struct fs *fs = tree_find(t, &parent);
-	struct fs *other = tree_find(t, &new_parent);
+	struct fs *fs, *other;
+	int r = find_names(t, parent, &fs);
 
+	if (r == 0)
+		r = find_names(t, new_parent, &other);
+	if (r < 0)
+		return r;
 	if (fs == other)
 		return fs_rename(fs, caller, from, to, flags);
 	/* Rather than let a copy be tried that cannot be made. */

@@ -37,7 +37,7 @@ struct fs *tree_find(const struct tree *t, uint64_t *node);
 /* The node number of the directory of file system number @i. */
 uint64_t tree_root(unsigned int i);
 
-/* As the functions of fs/fs.h that are called so. */
+/* As the functions of fs/fs.h that are called so. -ENOTDIR: @parent has no names. */
 int tree_lookup(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *name, struct fs_entry *ret);
 void tree_forget(const struct tree *t, uint64_t node, uint64_t lookups);
@@ -46,6 +46,8 @@ int tree_create(const struct tree *t, const struct caller *caller, uint64_t pare
 		struct fs_open_file *ret_file);
 int tree_mknod(const struct tree *t, const struct caller *caller, uint64_t parent,
 	       const char *name, mode_t mode, struct fs_entry *ret);
+int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t parent,
+		const char *name);
 /* There is no directory that could be removed. */
 int tree_rmdir(const struct tree *t, uint64_t parent, const char *name);
 /* -EXDEV from one directory to another. */

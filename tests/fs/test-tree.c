@@ -258,6 +258,37 @@ static void test_unknown_numbers(void **state)
 	}
 }
 
+/* Names are in directories. */
+static void test_names_in_a_file(void **state)
+{
+	struct wood *w = *state;
+	struct fs_open_file file;
+	struct fs_entry e;
+	uint64_t parents[] = { 0, 0, tree_root(MEMBERS + 1), UINT64_MAX };
+	uint64_t a = dir_of(w, 0), parent;
+
+	fake_add(&w->fakes[0], "x");
+	parents[1] = find_in(w, a, "x").node;
+	for (size_t i = 0; i < sizeof(parents) / sizeof(*parents); i++) {
+		parent = parents[i];
+		assert_int_equal(tree_lookup(&w->tree, &somebody, parent, "x", &e),
+				 -ENOTDIR);
+		assert_int_equal(tree_create(&w->tree, &somebody, parent, "y", O_RDWR,
+					     0600, &e, &file),
+				 -ENOTDIR);
+		assert_int_equal(tree_mknod(&w->tree, &somebody, parent, "y", S_IFREG,
+					    &e),
+				 -ENOTDIR);
+		assert_int_equal(tree_unlink(&w->tree, &somebody, parent, "x"), -ENOTDIR);
+		assert_int_equal(tree_rename(&w->tree, &somebody, parent, "x", a, "y", 0),
+				 -ENOTDIR);
+		assert_int_equal(tree_rename(&w->tree, &somebody, a, "x", parent, "y", 0),
+				 -ENOTDIR);
+	}
+	assert_int_equal(tree_unlink(&w->tree, &somebody, a, "x"), 0);
+	assert_null(fake_find(&w->fakes[0], "x"));
+}
+
 struct reply {
 	struct fs_entry entries[16];
 	char names[16][16];
@@ -391,6 +422,7 @@ int main(void)
 		tree_test(test_root_is_refused),
 		tree_test(test_renames),
 		tree_test(test_unknown_numbers),
+		tree_test(test_names_in_a_file),
 		tree_test(test_listings),
 		tree_test(test_direct),
 		cmocka_unit_test(test_single),
