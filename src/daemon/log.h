@@ -12,8 +12,9 @@ void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_to_syslog(void);
 
 /*
- * libfuse reports a failed mount by messages of its own. Between log_capture() and
- * log_captured() the last of them is kept instead of printed, so that we print one line.
+ * libfuse reports a failed mount by messages of its own, and so does fusermount3, which
+ * it starts. Between log_capture() and log_captured() the last of them is kept instead of
+ * printed, so that we print one line.
  */
 void log_capture(void);
 /* The message, "" if there was none; valid until the next log_capture(). */

@@ -18,7 +18,7 @@
 
 #define EXIT_USAGE 2
 
-static int show_version(void)
+static void show_version(void)
 {
 	struct utsname kernel;
 
@@ -26,7 +26,15 @@ static int show_version(void)
 	printf("libfuse %s\n", fuse_pkgversion());
 	if (uname(&kernel) == 0)
 		printf("Linux %s\n", kernel.release);
-	return 0;
+}
+
+/* What was asked for may be on its way to a full disk. */
+static int finish_output(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return 0;
+	log_error("standard output: %s", strerror(errno));
+	return 1;
 }
 
 static int run(struct options *o)
@@ -73,9 +81,11 @@ int main(int argc, char *argv[])
 	else if (o.show_help)
 		options_help();
 	else if (o.show_version)
-		status = show_version();
+		show_version();
 	else
 		status = run(&o);
+	if (o.show_help || o.show_version)
+		status = finish_output();
 	options_done(&o);
 	return status;
 }

@@ -271,6 +271,34 @@ static int use_as_alice(const void *arg)
 	return strcmp(io, "direct") ? -EINVAL : 0;
 }
 
+/* One line, in which is what fusermount3 wrote. */
+static void check_refused(const char *const argv[])
+{
+	struct outcome o = command_run(&ordinary_user, argv);
+	const char *end = strchr(o.err, '\n');
+
+	if (o.status != 1 || !end || end[1] != '\0' || !strstr(o.err, "fusermount3: ") ||
+	    strncmp(o.err, "shmfs: ", 7) != 0)
+		fail_msg("status %d: %s", o.status, o.err);
+	refused(waitpid(-1, NULL, WNOHANG), ECHILD);
+}
+
+static void test_user_who_may_not(void **state)
+{
+	const char *daemon = getenv("SHMFS_DAEMON");
+
+	(void)state;
+	person_needs_root();
+	ordinary_allow();
+	check_refused((const char *const[]){ daemon, MOUNT_DIR, NULL });
+	check_refused((const char *const[]){ daemon, "-f", MOUNT_DIR, NULL });
+	check_refused(
+		(const char *const[]){ daemon, USER_DIR, "-o", "allow_other", NULL });
+	assert_false(is_mounted(MOUNT_DIR));
+	assert_false(is_mounted(USER_DIR));
+	ordinary_disallow();
+}
+
 /* Without root: through fusermount3, for one user, and never with passthrough. */
 static void test_ordinary_user(void **state)
 {
@@ -468,6 +496,7 @@ static int run(void)
 		mount_test_unmounted(test_busy_mount_stays),
 		mount_test_unmounted(test_mount_command),
 		mount_test_unmounted(test_ordinary_user),
+		mount_test_unmounted(test_user_who_may_not),
 		mount_test_unmounted(test_open_and_close),
 		mount_test_unmounted(test_create_and_unlink),
 		mount_test_unmounted(test_native_coming_and_going),

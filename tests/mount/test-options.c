@@ -8,8 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -47,18 +49,27 @@ struct wrong {
 	const char *culprit;
 };
 
+/* Neither a mount nor a process. */
+static void nothing_left(void)
+{
+	not_mounted();
+	refused(waitpid(-1, NULL, WNOHANG), ECHILD);
+}
+
 static void check_wrong(const struct wrong *w)
 {
 	struct outcome o = daemon_run(w->mountpoint, "-o", w->options);
 
 	check_refusal(&o, w->status, w->culprit);
+	nothing_left();
 	o = daemon_run("source", w->mountpoint, "-f", "-o", w->options);
 	check_refusal(&o, w->status, w->culprit);
-	not_mounted();
+	nothing_left();
 }
 
 static void test_wrong_options(void **state)
 {
+	static char long_name[8192] = "fsname=";
 	static const struct wrong wrongs[] = {
 		{ MOUNT_DIR, "nonsense", 2, "nonsense" },
 		{ MOUNT_DIR, "rw,nonsense=5,dev", 2, "nonsense" },
@@ -75,8 +86,16 @@ static void test_wrong_options(void **state)
 		{ MOUNT_DIR, "passthrough", 2, "passthrough" },
 		{ MOUNT_DIR, "coherence=lax", 2, "coherence=lax" },
 		{ MOUNT_DIR, "coherence", 2, "coherence" },
+		{ MOUNT_DIR, "coherence=", 2, "coherence=" },
 		{ MOUNT_DIR, "max_read=many", 2, "max_read=many" },
+		{ MOUNT_DIR, "max_read=-1", 2, "max_read=-1" },
+		{ MOUNT_DIR, "max_read=4294967296", 2, "at most 4294967295" },
+		{ MOUNT_DIR, "poll=often", 2, "poll=often" },
+		{ MOUNT_DIR, "poll=1001", 2, "at most 1000" },
+		{ MOUNT_DIR, "poll=", 2, "poll=" },
 		{ MOUNT_DIR, "reserve=yes", 2, "reserve=yes" },
+		{ MOUNT_DIR, "two\nlines", 2, "'two?lines'" },
+		{ MOUNT_DIR, "shm_dir=", 2, "shm_dir=" },
 		{ MOUNT_DIR, "shm_dir=" SCRATCH_DIR "/none", 1, SCRATCH_DIR "/none" },
 		{ MOUNT_DIR, "shm_dir=" SCRATCH_DIR "/file", 1, SCRATCH_DIR "/file" },
 		{ MOUNT_DIR, "shm_dir=/proc", 1, "tmpfs" },
@@ -84,9 +103,16 @@ static void test_wrong_options(void **state)
 		{ MOUNT_DIR, "subtype=", 2, "subtype=" },
 		{ SCRATCH_DIR "/none", "rw", 1, SCRATCH_DIR "/none" },
 		{ SCRATCH_DIR "/file", "rw", 1, SCRATCH_DIR "/file" },
+		{ SCRATCH_DIR "/file/below", "rw", 1, SCRATCH_DIR "/file/below" },
+		{ "", "rw", 1, "mount point ''" },
+		/* What only the kernel says: no mount has so long a name. */
+		{ MOUNT_DIR, long_name, 1, "cannot mount on '" MOUNT_DIR "'" },
 	};
 
 	(void)state;
+	/* The processes that a daemon leaves become ours. */
+	must(prctl(PR_SET_CHILD_SUBREAPER, 1));
+	memset(long_name + strlen(long_name), 'x', 5000);
 	file_make(SCRATCH_DIR, "file", 0600, "");
 	for (size_t i = 0; i < COUNT(wrongs); i++)
 		check_wrong(&wrongs[i]);
@@ -143,11 +169,18 @@ static void test_wrong_arguments(void **state)
 	check_refusal(&o, 2, "--nonsense");
 	o = daemon_run("source", MOUNT_DIR, "third");
 	check_refusal(&o, 2, "third");
+	o = daemon_run(MOUNT_DIR, "-o");
+	check_refusal(&o, 2, "-o");
+	o = daemon_run("-o", "rw", "-f");
+	check_refusal(&o, 2, "no mount point");
+	o = daemon_run("--", MOUNT_DIR, "-f", "-h");
+	check_refusal(&o, 2, "'-h'");
 	not_mounted();
 }
 
 static void test_help_and_version(void **state)
 {
+	const char full[] = "exec \"$SHMFS_DAEMON\" --help >/dev/full";
 	struct outcome o;
 
 	(void)state;
@@ -162,6 +195,8 @@ static void test_help_and_version(void **state)
 	assert_memory_equal(o.out, "shmfs ", 6);
 	o = daemon_run("--version");
 	assert_int_equal(o.status, 0);
+	o = command_run(NULL, (const char *const[]){ "sh", "-c", full, NULL });
+	check_refusal(&o, 1, "standard output");
 	not_mounted();
 }
 

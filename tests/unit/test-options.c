@@ -418,6 +418,8 @@ static void test_unknown(void **state)
 		PARSE(&p, "/mnt", "-o", "ro", "-o", unknown[i]);
 		expect_refused(&p, unknown[i]);
 	}
+	PARSE(&p, "/mnt", "-o", "a\nb\033[1m\xc3\xa4");
+	expect_refused(&p, "'a?b?[1m\xc3\xa4'");
 	PARSE(&p, "/mnt", "-x");
 	expect_refused(&p, "-x");
 	PARSE(&p, "/mnt", "--foreground");
@@ -457,6 +459,14 @@ static void test_bad_values(void **state)
 	expect_refused(&p, "max_read=4294967296");
 	PARSE(&p, "/mnt", "-o", "shm_dir=");
 	expect_refused(&p, "shm_dir=");
+	PARSE(&p, "/mnt", "-o", "fsname=");
+	expect_refused(&p, "fsname=");
+	PARSE(&p, "/mnt", "-o", "subtype=");
+	expect_refused(&p, "subtype=");
+	PARSE(&p, "/mnt", "-o", "poll=");
+	expect_refused(&p, "poll=");
+	PARSE(&p, "/mnt", "-o", "max_read=");
+	expect_refused(&p, "max_read=");
 	PARSE(&p, "/mnt", "-o", "kind=sysv,ipcns=");
 	expect_refused(&p, "ipcns=");
 }
