@@ -11,6 +11,7 @@
 
 #include "config.h"
 #include "daemon/background.h"
+#include "daemon/inheritance.h"
 #include "daemon/log.h"
 #include "daemon/mountpoint.h"
 #include "daemon/options.h"
@@ -74,7 +75,7 @@ int main(int argc, char *argv[])
 	int status = 0;
 
 	log_init();
-	if (fill_standard_descriptors() < 0)
+	if (fill_standard_descriptors() < 0 || inheritance_drop() < 0)
 		return 1;
 	if (options_parse(argc, argv, &o) < 0)
 		status = EXIT_USAGE;

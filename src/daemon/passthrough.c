@@ -4,36 +4,26 @@
  * libfuse, and unlike libfuse's wrappers they need no request at hand and tell the errno.
  */
 #include <errno.h>
-#include <stdint.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
+#include "daemon/backing.h"
 #include "daemon/log.h"
 #include "daemon/passthrough.h"
 #include "util/cleanup.h"
-
-struct backing_map {
-	int32_t fd;
-	uint32_t flags;
-	uint64_t padding;
-};
-
-#define IOC_BACKING_OPEN  _IOW(229, 1, struct backing_map)
-#define IOC_BACKING_CLOSE _IOW(229, 2, uint32_t)
 
 int passthrough_open(void *context, int fd)
 {
 	struct backing_map map = { .fd = fd };
 
-	return errno_or(ioctl(fuse_session_fd(context), IOC_BACKING_OPEN, &map));
+	return errno_or(ioctl(fuse_session_fd(context), BACKING_OPEN, &map));
 }
 
 void passthrough_close(void *context, int id)
 {
 	uint32_t number = (uint32_t)id;
 
-	if (ioctl(fuse_session_fd(context), IOC_BACKING_CLOSE, &number) < 0)
+	if (ioctl(fuse_session_fd(context), BACKING_CLOSE, &number) < 0)
 		log_error("backing id %d does not close: %s", id, strerror(errno));
 }
 

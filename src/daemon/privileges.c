@@ -1,48 +1,119 @@
 /* SPDX-License-Identifier: MIT */
-/* The capabilities, with libcap-ng, which is made for exactly this. */
+/*
+ * The capabilities, with libcap-ng, which is made for exactly this. Threads that act as a
+ * caller keep them permitted, as they keep root's real user id, but none is effective
+ * then: the kernel gives and takes that with the effective user id.
+ */
 #include <cap-ng.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "daemon/privileges.h"
 
-/* Needed by ourselves, or by root as a caller of native calls that we make for it. */
-static const unsigned int kept[] = {
-	CAP_CHOWN,           /* root's chown */
-	CAP_DAC_OVERRIDE,    /* root's access */
-	CAP_DAC_READ_SEARCH, /* likewise */
-	CAP_FOWNER,          /* root's chmod, utimes, and unlink in a sticky directory */
-	CAP_IPC_OWNER,       /* root's access to System V segments */
-	CAP_SETGID,          /* to become the caller */
-	CAP_SETUID,          /* likewise */
-	CAP_SYS_ADMIN,       /* backing files, umount, trusted.* attributes, IPC_SET */
+/*
+ * Needed by ourselves, or by root as a caller of native calls that we make for it. The
+ * list is that of SECURITY.md.
+ */
+static const struct {
+	unsigned int capability;
+	const struct kind_ops *kind; /* NULL: any */
+} kept[] = {
+	{ CAP_CHOWN, &kind_posix },        /* root's chown */
+	{ CAP_DAC_OVERRIDE, &kind_posix }, /* root's access */
+	{ CAP_FOWNER, &kind_posix },       /* root's chmod and utimes, and what root
+					      removes from a sticky directory */
+	{ CAP_IPC_OWNER, &kind_sysv },     /* root's access to segments */
+	{ CAP_SETGID, NULL },              /* to become the caller */
+	{ CAP_SETUID, NULL },              /* likewise */
+	{ CAP_SYS_ADMIN, NULL },           /* backing files, the files behind segments,
+					      root's IPC_SET and IPC_RMID, its trusted.*
+					      attributes, and to unmount */
 };
 
-static bool is_kept(unsigned int capability)
+#define KEPT (sizeof(kept) / sizeof(kept[0]))
+
+static bool is_kept(size_t i, const struct kind_ops *kind)
 {
-	for (size_t i = 0; i < sizeof(kept) / sizeof(kept[0]); i++)
-		if (kept[i] == capability)
-			return true;
-	return false;
+	return capng_have_capability(CAPNG_PERMITTED, kept[i].capability) &&
+	       (!kept[i].kind || kind_has(kind, kept[i].kind));
 }
 
-int privileges_drop(void)
+/* What there is of @kind's in the process becomes all there is in it. */
+static void choose(const struct kind_ops *kind)
 {
+	bool keep[KEPT];
+
+	for (size_t i = 0; i < KEPT; i++)
+		keep[i] = is_kept(i, kind);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < KEPT; i++)
+		if (keep[i])
+			capng_update(CAPNG_ADD,
+				     CAPNG_EFFECTIVE | CAPNG_PERMITTED |
+					     CAPNG_BOUNDING_SET,
+				     kept[i].capability);
+}
+
+int privileges_drop(const struct kind_ops *kind)
+{
+	bool bounds;
+
 	if (capng_get_caps_process() < 0)
 		return -errno;
-	if (!capng_have_capabilities(CAPNG_SELECT_CAPS))
-		return 0;
-	for (unsigned int c = 0; c <= CAP_LAST_CAP; c++)
-		if (!is_kept(c))
-			capng_update(
-				CAPNG_DROP,
-				CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE, c);
-	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+	bounds = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
+	choose(kind);
+	/* Who cannot lower them has nothing that he could raise within them. */
+	if (bounds && capng_apply(CAPNG_SELECT_BOUNDS) < 0)
+		return -EPERM;
+	if (capng_apply(CAPNG_SELECT_CAPS) < 0)
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
 }
 
-void privileges_prepare(void)
+/*
+ * Limits on files hold for the caller, in whose process the kernel has looked at them; a
+ * limit that the daemon was started with would be everybody's, and its end.
+ */
+static int unlimit_files(void)
 {
+	struct rlimit limit;
+
+	if (signal(SIGXFSZ, SIG_IGN) == SIG_ERR || getrlimit(RLIMIT_FSIZE, &limit) < 0)
+		return -errno;
+	limit.rlim_cur = RLIM_INFINITY;
+	if (limit.rlim_max == RLIM_INFINITY)
+		return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? -errno : 0;
+	limit.rlim_max = RLIM_INFINITY;
+	if (setrlimit(RLIMIT_FSIZE, &limit) == 0)
+		return 0;
+	/* Without root it is the user's own wish. */
+	return errno == EPERM ? 0 : -errno;
+}
+
+/*
+ * To be dumpable comes back when a thread changes its ids, where fs.suid_dumpable says
+ * so, hence the limit. Of 0 the kernel takes no notice where cores go to a program, but
+ * of 1 it does, and no core is as small as that.
+ */
+static int hide_memory(void)
+{
+	const struct rlimit no_core = { .rlim_cur = 1, .rlim_max = 1 };
+	const struct rlimit none = { .rlim_cur = 0, .rlim_max = 0 };
+
+	if (setrlimit(RLIMIT_CORE, &no_core) < 0 && setrlimit(RLIMIT_CORE, &none) < 0)
+		return -errno;
+	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int privileges_prepare(void)
+{
+	int r = unlimit_files();
+
 	umask(0);
+	return r < 0 ? r : hide_memory();
 }

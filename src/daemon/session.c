@@ -24,6 +24,7 @@
 #include "daemon/readiness.h"
 #include "daemon/session.h"
 #include "daemon/signals.h"
+#include "daemon/unmount.h"
 #include "daemon/waiter.h"
 #include "native/caller.h"
 
@@ -36,7 +37,7 @@ struct session {
 	struct loop *loop;
 	struct notify notify;
 	bool notifies;
-	bool mounted;
+	struct unmount unmount;
 	struct signals signals;
 	bool hears_signals;
 	char status[512];
@@ -118,17 +119,25 @@ static int make_tree(struct session *s)
 
 static int mount_session(struct session *s)
 {
+	bool mounted = false;
 	const char *message;
+	int r;
 
 	log_capture();
 	s->fuse = fuse_session_new(&s->options->fuse, &ops, sizeof(ops), &s->context);
 	if (s->fuse && fuse_session_mount(s->fuse, s->options->mountpoint) == 0)
-		s->mounted = true;
+		mounted = true;
 	message = log_captured();
-	if (!s->mounted) {
+	if (!mounted) {
 		log_error("cannot mount on '%s': %s", s->options->mountpoint,
 			  *message ? message : "no reason given");
 		return -EIO;
+	}
+	r = unmount_mounted(&s->unmount);
+	if (r < 0) {
+		log_error("'%s' is not as it was mounted: %s", s->options->mountpoint,
+			  strerror(-r));
+		return r;
 	}
 	s->backing.context = s->fuse;
 	if (passthrough_attach(s->fuse) < 0) {
@@ -186,9 +195,10 @@ static int settle_io(struct session *s)
 
 static int prepare_process(void)
 {
-	int r = caller_init();
+	int r = privileges_prepare();
 
-	privileges_prepare();
+	if (r == 0)
+		r = caller_init();
 	if (r == 0)
 		r = signals_block();
 	if (r == 0)
@@ -200,8 +210,12 @@ static int prepare_process(void)
 
 static int get_ready(struct session *s)
 {
-	int r = prepare_process();
+	int r = unmount_init(&s->unmount, s->options->mountpoint);
 
+	if (r < 0)
+		log_error("nobody could unmount: %s", strerror(-r));
+	else
+		r = prepare_process();
 	if (r == 0 && s->options->ipcns)
 		r = ipcns_enter(s->options->ipcns);
 	if (r == 0)
@@ -235,7 +249,7 @@ static int start_serving(struct session *s)
 		.threads = s->limits.threads,
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
 	};
-	int r = privileges_drop();
+	int r = privileges_drop(s->options->kind);
 
 	if (r < 0) {
 		log_error("capabilities cannot be given up: %s", strerror(-r));
@@ -293,8 +307,9 @@ static int session_done(struct session *s)
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
 	tree_done(&s->context.tree);
-	if (s->mounted)
-		fuse_session_unmount(s->fuse);
+	if (s->fuse)
+		unmount_session(&s->unmount, s->fuse);
+	unmount_done(&s->unmount);
 	loop_free(s->loop);
 	if (s->fuse)
 		fuse_session_destroy(s->fuse);

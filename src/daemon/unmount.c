@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fuse_session_unmount() runs programs: umount(8) for root, where there is
+ * /run/mount/utab, and fusermount3 for others, which gets no power from its set-user-ID
+ * bit once that is given up. And it goes by the path, which may lead elsewhere by now:
+ * users can rename directories of theirs that a mount point of root's lies in. So this is
+ * done here, and to fuse_session_unmount() it looks as if somebody else had.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/log.h"
+#include "daemon/unmount.h"
+#include "util/cleanup.h"
+
+/*
+ * The helper
+ */
+
+/* What it would keep open others may wait for the end of. */
+static void let_go(int order)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	for (int fd = 0; fd <= 2; fd++)
+		if (dup2(null, fd) < 0)
+			_exit(1);
+	if (dup2(order, 3) < 0 || fcntl(3, F_SETFD, FD_CLOEXEC) < 0)
+		_exit(1);
+	close_range(4, ~0U, 0);
+	if (chdir("/") < 0)
+		_exit(1);
+}
+
+/* It ends with the daemon, and by nothing that is meant for that. */
+static void ignore_signals(void)
+{
+	sigset_t ending;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ending, NULL);
+	prctl(PR_SET_NAME, "shmfs-unmount");
+}
+
+static _Noreturn void help(const char *mountpoint, int order)
+{
+	ssize_t n;
+	char byte;
+
+	let_go(order);
+	ignore_signals();
+	do
+		n = read(3, &byte, 1);
+	while (n < 0 && errno == EINTR);
+	if (n == 1)
+		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint,
+		       NULL);
+	_exit(n == 0 ? 0 : 1);
+}
+
+static int start_helper(struct unmount *u)
+{
+	_cleanup_close_ int read_end = -1;
+	_cleanup_close_ int write_end = -1;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	read_end = ends[0];
+	write_end = ends[1];
+	u->helper = fork();
+	if (u->helper < 0) {
+		u->helper = 0;
+		return -errno;
+	}
+	if (u->helper == 0)
+		help(u->mountpoint, read_end);
+	u->order = take_fd(&write_end);
+	return 0;
+}
+
+/* Orders the helper to unmount, or without an order lets it end. */
+static int end_helper(struct unmount *u, bool order)
+{
+	int status = 0;
+
+	if (!u->helper)
+		return -EPERM;
+	if (order && write(u->order, "", 1) != 1)
+		order = false;
+	u->order = close_fd(u->order);
+	while (waitpid(u->helper, &status, 0) < 0 && errno == EINTR)
+		;
+	u->helper = 0;
+	return order && status == 0 ? 0 : -EPERM;
+}
+
+int unmount_init(struct unmount *u, const char *mountpoint)
+{
+	*u = (struct unmount){ .mountpoint = mountpoint, .order = -1 };
+	return geteuid() == 0 ? 0 : start_helper(u);
+}
+
+void unmount_done(struct unmount *u)
+{
+	end_helper(u, false);
+}
+
+/*
+ * The mount
+ */
+
+/* What is on the mount point now. That is not asked for, who would answer it? */
+static int look(const struct unmount *u, struct statx *ret)
+{
+	_cleanup_close_ int fd =
+		open(u->mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, ret) < 0)
+		return -errno;
+	return take_fd(&fd);
+}
+
+int unmount_mounted(struct unmount *u)
+{
+	struct statx x;
+	_cleanup_close_ int fd = look(u, &x);
+
+	u->mounted = true;
+	if (fd < 0)
+		return fd;
+	u->major = x.stx_dev_major;
+	u->minor = x.stx_dev_minor;
+	return 0;
+}
+
+/* Unmounts what is on the mount point, if it is ours. */
+static int unmount_own(struct unmount *u)
+{
+	struct statx x;
+	_cleanup_close_ int fd = look(u, &x);
+	char path[32];
+
+	if (fd < 0)
+		return fd;
+	if (x.stx_dev_major != u->major || x.stx_dev_minor != u->minor)
+		return -ESTALE;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return errno_or(umount2(path, MNT_DETACH));
+}
+
+/* Somebody has unmounted it. */
+static bool is_gone(int fd)
+{
+	struct pollfd device = { .fd = fd };
+
+	return poll(&device, 1, 0) == 1 && device.revents & POLLERR;
+}
+
+/* In its place comes what looks like the device of a file system that is gone. */
+static int close_device(int fd)
+{
+	_cleanup_close_ int read_end = -1;
+	_cleanup_close_ int write_end = -1;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	read_end = ends[0];
+	write_end = ends[1];
+	return dup3(write_end, fd, O_CLOEXEC) < 0 ? -errno : 0;
+}
+
+void unmount_session(struct unmount *u, struct fuse_session *session)
+{
+	int fd = fuse_session_fd(session);
+	bool gone = is_gone(fd);
+	int r;
+
+	if (!u->mounted)
+		return;
+	/* Requests that nobody will answer fail now, so that nothing waits for them. */
+	r = close_device(fd);
+	if (r == 0 && !gone) {
+		r = unmount_own(u);
+		if (r == -EPERM)
+			r = end_helper(u, true);
+	}
+	if (r < 0)
+		log_error("'%s' is not unmounted: %s", u->mountpoint, strerror(-r));
+	fuse_session_unmount(session);
+	u->mounted = false;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* The end of a mount by its own daemon. */
+#define FUSE_USE_VERSION 312
+#include <fuse_lowlevel.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct unmount {
+	const char *mountpoint; /* borrowed */
+	bool mounted;
+	unsigned int major, minor; /* the device of what is mounted */
+	pid_t helper;              /* 0: none */
+	int order;                 /* the helper waits for it at the other end */
+};
+
+/*
+ * To be called before anything is mounted or opened, and before privileges are given up:
+ * without root only fusermount3, which is set-user-ID, can unmount, so a process is made
+ * that runs it in the end. Returns 0 or a negative errno.
+ */
+int unmount_init(struct unmount *u, const char *mountpoint);
+
+/* To be called when it is mounted. Returns 0 or a negative errno. */
+int unmount_mounted(struct unmount *u);
+
+/* Unmounts what was mounted, if it still is, whatever is in use of it. */
+void unmount_session(struct unmount *u, struct fuse_session *session);
+
+void unmount_done(struct unmount *u);
