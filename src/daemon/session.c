@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 
 #include "daemon/background.h"
+#include "daemon/confine.h"
 #include "daemon/ipcns.h"
 #include "daemon/kernel.h"
 #include "daemon/limits.h"
@@ -268,7 +269,11 @@ static int start_serving(struct session *s)
 		return r;
 	}
 	s->hears_signals = true;
-	return 0;
+	/* From here on all threads, those too that start later. */
+	r = confine_process(s->options->kind);
+	if (r < 0)
+		log_error("system calls cannot be confined: %s", strerror(-r));
+	return r;
 }
 
 static int announce(struct session *s, int ready)
