@@ -43,9 +43,12 @@ bool fs_keeps(struct fs *fs, uint64_t node, const struct stat *st)
 /*
  * After a write by somebody who may not keep them, the privileges that a mode grants go,
  * by the process's own power as they go natively. Where group execution is off,
- * set-group-ID grants nothing.
+ * set-group-ID grants nothing. The kernel asks for the same when somebody changes the
+ * owner to what it is: that is for the owner only. To whom neither can be, by his rights
+ * now, nothing is refused, since he may have opened the file with others: then the native
+ * kernel drops them by itself when it writes.
  */
-static int drop_privileges(struct native_file *f)
+static int drop_privileges(struct native_file *f, const struct caller *caller)
 {
 	struct stat st = { .st_mode = 0 };
 	mode_t drop = S_ISUID;
@@ -55,7 +58,14 @@ static int drop_privileges(struct native_file *f)
 		return r;
 	if (st.st_mode & S_IXGRP)
 		drop |= S_ISGID;
-	return st.st_mode & drop ? native_chmod(f, NULL, st.st_mode & 07777 & ~drop) : 0;
+	if (!(st.st_mode & drop))
+		return 0;
+	st.st_mode &= 07777 & ~drop;
+	r = native_access(f, caller, W_OK);
+	if (r != -EACCES)
+		return r < 0 ? r : native_chmod(f, NULL, st.st_mode);
+	r = native_chmod(f, caller, st.st_mode);
+	return r == -EPERM ? 0 : r;
 }
 
 static int set_owner(struct native_file *f, const struct caller *caller,
@@ -122,7 +132,7 @@ int fs_setattr(struct fs *fs, const struct caller *caller, uint64_t node, uint64
 		      : node_hold(fs, caller, node, &f);
 
 	if (r == 0 && !set)
-		r = drop_privileges(f);
+		r = drop_privileges(f, caller);
 	if (r == 0)
 		r = set_owner(f, caller, attr, set);
 	if (r == 0 && set & FS_SET_MODE)

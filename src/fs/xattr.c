@@ -6,12 +6,15 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/file.h"
 #include "fs/internal.h"
 
 #define OWN_PREFIX "user.shmfs."
 #define OWN_IO     OWN_PREFIX "io"
+
+#define CAPABILITIES "security.capability"
 
 static bool is_own(const char *name)
 {
@@ -75,6 +78,26 @@ int fs_setxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 			    : native_setxattr(f, caller, name, value, size, flags);
 }
 
+/*
+ * This is how the kernel takes the capabilities from a file that somebody writes to. The
+ * attribute as such could be removed with CAP_SETFCAP only. But it goes with any change
+ * of the owner, also with one that changes nothing, and takes along the bits that go with
+ * a write. Who may do so is as with those, see drop_privileges().
+ */
+static int remove_capabilities(struct native_file *f, const struct caller *caller)
+{
+	ssize_t size = native_getxattr(f, caller, CAPABILITIES, NULL, 0);
+	int r;
+
+	if (size < 0)
+		return (int)size;
+	r = native_access(f, caller, W_OK);
+	if (r != -EACCES)
+		return r < 0 ? r : native_chown(f, NULL, (uid_t)-1, (gid_t)-1);
+	r = native_chown(f, caller, (uid_t)-1, (gid_t)-1);
+	return r == -EPERM ? 0 : r;
+}
+
 int fs_removexattr(struct fs *fs, const struct caller *caller, uint64_t node,
 		   const char *name)
 {
@@ -83,5 +106,7 @@ int fs_removexattr(struct fs *fs, const struct caller *caller, uint64_t node,
 
 	if (r < 0)
 		return r;
+	if (strcmp(name, CAPABILITIES) == 0)
+		return remove_capabilities(f, caller);
 	return is_own(name) ? -EPERM : native_removexattr(f, caller, name);
 }

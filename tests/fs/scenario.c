@@ -318,7 +318,8 @@ const struct step steps[] = {
 	{ "fsync", run_fsync, 0 },
 	{ "setattr", run_setattr, 0 },
 	{ "truncate", run_truncate, 0 },
-	{ "drop privileges", run_drop_privileges, 0 },
+	/* Who may not write may own. */
+	{ "drop privileges", run_drop_privileges, 1u << FAKE_ACCESS },
 	{ "setxattr", run_setxattr, 0 },
 	{ "getxattr", run_getxattr, 0 },
 	{ "listxattr", run_listxattr, 0 },

@@ -243,6 +243,30 @@ static void test_nothing_set_drops_privileges(void **state)
 	assert_int_equal(room->fake.calls[FAKE_UTIMENS], 0);
 }
 
+static int deny(struct native_file *f, const struct caller *caller, int mask)
+{
+	(void)f;
+	(void)caller;
+	(void)mask;
+	return -EACCES;
+}
+
+/* Who may not write can change them as their owner only, and is refused nothing. */
+static void test_nothing_set_without_the_right_to_write(void **state)
+{
+	struct kind_ops ops = fake_kind;
+	struct room *room = *state;
+
+	known(room, "a");
+	ops.access = deny;
+	room->fake.kind.ops = &ops;
+	expect_dropped(room, 06777, 0777);
+	assert_ptr_equal(room->fake.callers[FAKE_CHMOD], &somebody);
+	fake_fail(&room->fake, FAKE_CHMOD, 1, -EPERM);
+	expect_dropped(room, 06777, 06777);
+	room->fake.kind.ops = &fake_kind;
+}
+
 static void test_access(void **state)
 {
 	struct room *room = *state;
@@ -279,6 +303,7 @@ int main(void)
 		room_test(test_all_at_once),
 		room_test(test_partial_failure),
 		room_test(test_nothing_set_drops_privileges),
+		room_test(test_nothing_set_without_the_right_to_write),
 		room_test(test_access),
 		room_test(test_statfs),
 	};

@@ -123,6 +123,25 @@ static void test_the_objects_pass_through(void **state)
 	assert_ptr_equal(room->fake.callers[FAKE_REMOVEXATTR], &somebody);
 }
 
+/* Capabilities go by a change of no owner, for who may write or is the owner. */
+static void test_capabilities_are_removed(void **state)
+{
+	static const char name[] = "security.capability";
+	struct room *room = *state;
+	uint64_t node = known(room, "a");
+	struct fs *fs = room->fs;
+
+	assert_int_equal(fs_removexattr(fs, &somebody, node, name), -ENODATA);
+	assert_int_equal(fs_setxattr(fs, &somebody, node, name, "x", 1, 0), 0);
+	assert_int_equal(fs_removexattr(fs, &somebody, node, name), 0);
+	assert_null(room->fake.callers[FAKE_CHOWN]);
+	assert_int_equal(room->fake.calls[FAKE_CHOWN], 1);
+	fake_fail(&room->fake, FAKE_ACCESS, 1, -EACCES);
+	assert_int_equal(fs_removexattr(fs, &somebody, node, name), 0);
+	assert_ptr_equal(room->fake.callers[FAKE_CHOWN], &somebody);
+	assert_int_equal(room->fake.calls[FAKE_REMOVEXATTR], 0);
+}
+
 /* "user.shmfsx" is not of our family. */
 static void test_the_prefix_ends_with_its_dot(void **state)
 {
@@ -176,6 +195,7 @@ int main(void)
 		room_test(test_ours_only_tell),
 		room_test(test_ours_are_not_listed),
 		room_test(test_the_objects_pass_through),
+		room_test(test_capabilities_are_removed),
 		room_test(test_the_prefix_ends_with_its_dot),
 		room_test(test_kind_without),
 		room_test(test_unknown_nodes),
