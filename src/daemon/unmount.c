@@ -174,14 +174,13 @@ static bool is_gone(int fd)
 /* In its place comes what looks like the device of a file system that is gone. */
 static int close_device(int fd)
 {
-	_cleanup_close_ int read_end = -1;
 	_cleanup_close_ int write_end = -1;
 	int ends[2];
 
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
-	read_end = ends[0];
 	write_end = ends[1];
+	close(ends[0]);
 	return dup3(write_end, fd, O_CLOEXEC) < 0 ? -errno : 0;
 }
 

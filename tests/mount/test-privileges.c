@@ -123,7 +123,9 @@ static void check_thread(const char *path, uint64_t capabilities)
 	assert_int_equal(number_of(status, "CapInh", 16), 0);
 	assert_int_equal(number_of(status, "CapAmb", 16), 0);
 	assert_int_equal(number_of(status, "NoNewPrivs", 10), 1);
-	assert_int_equal(number_of(status, "Seccomp", 10), HAVE_SECCOMP ? 2 : 0);
+	/* Without one of its own it may have been started under another. */
+	if (HAVE_SECCOMP)
+		assert_int_equal(number_of(status, "Seccomp", 10), 2);
 	assert_int_equal(number_of(status, "Umask", 8), 0);
 	assert_int_equal(sscanf(value_of(status, "Uid"), "%u %*u %u", &real, &saved), 2);
 	assert_int_equal(real, 0);
@@ -287,7 +289,7 @@ static void test_no_descriptor_is_inherited(void **state)
 
 	(void)state;
 	file_make(SCRATCH_DIR, "inherited", 0600, "");
-	fd = must(open(INHERITED, O_RDWR)); /* NOLINT(android-cloexec-open): passed on */
+	fd = must(open(INHERITED, O_RDWR));
 	high = must(fcntl(fd, F_DUPFD, 500));
 	mount_start(NULL);
 	assert_false(has_open(mount_pid(), INHERITED));

@@ -116,7 +116,7 @@ static void check_ordinary(pid_t pid)
 {
 	static const char *const lines[] = { "NoNewPrivs:\t1\n",
 					     HAVE_SECCOMP ? "Seccomp:\t2\n"
-							  : "Seccomp:\t0\n",
+							  : "Seccomp:\t",
 					     "CapPrm:\t0000000000000000\n" };
 	_cleanup_free_ char *text = NULL;
 	char path[64];
