@@ -11,8 +11,8 @@
  * mmap() maps beyond the end of a file without a word, and the touch of such a page is
  * SIGBUS. So what is asked for is held against the size of the file before.
  *
- * A System V segment is mapped by shmat(), and only as a whole. After that it is a
- *mapping as any other, and counts as an attachment until the last page of it is unmapped.
+ * A System V segment is mapped by shmat(), and only as a whole. After that it is mapped
+ * as any other file, and counts as an attachment until its last page is unmapped.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -25,7 +25,7 @@ ssize_t sysv_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
 	return segment ? sysv_segment_read(segment, buf, n, offset) : 0;
 }
 
-/* Makes a pending segment @size bytes large, or holds that against the size it has. */
+/* Makes a pending segment @size bytes large: 1, or 0 where there is one. */
 static int give_size(struct sysv_file *f, uint64_t size)
 {
 	if (!f->pending)
@@ -48,7 +48,12 @@ ssize_t sysv_write(struct native_file *f, const void *buf, size_t n, uint64_t of
 	r = give_size(sysv_file_of(f), offset + n);
 	if (r < 0)
 		return r;
-	return sysv_segment_write(sysv_file_segment(sysv_file_of(f)), buf, n, offset);
+	segment = sysv_file_segment(sysv_file_of(f));
+	/* Somebody else may have made it since, and then its end is not where it began.
+	 */
+	if (append && r == 0)
+		offset = segment->size;
+	return sysv_segment_write(segment, buf, n, offset);
 }
 
 int sysv_resize(struct native_file *f, uint64_t size)

@@ -168,8 +168,9 @@ static int create_pending(struct kind *k, const struct caller *caller, key_t key
 		return -EINVAL;
 	/* Whom we cannot become we make nothing for. */
 	r = caller_enter(caller, false, &guard);
-	if (r == 0)
-		r = sysv_file_new(k, &f);
+	if (r < 0)
+		return r;
+	r = sysv_file_new(k, &f);
 	if (r < 0)
 		return r;
 	r = sysv_pending_new(&sysv_kind_of(k)->pendings, key, caller, mode, &pending);
@@ -214,23 +215,34 @@ int sysv_create(struct kind *k, const struct caller *caller, const char *name, i
 	return r;
 }
 
-int sysv_remove(struct kind *k, const struct caller *caller, const char *name)
+static int remove_once(struct kind *k, const struct caller *caller,
+		       const struct sysv_name *name)
 {
 	_as_caller_ struct caller_guard guard = { false, false };
-	struct sysv_name parsed;
 	struct found found;
-	int r = sysv_name_parse(name, &parsed);
+	int r = find(k, name, &found);
 
-	r = r < 0 ? -ENOENT : find(k, &parsed, &found);
 	if (r < 0)
 		return r;
 	if (found.pending) {
 		r = sysv_pending_remove(found.pending, caller);
 		sysv_pending_unref(found.pending);
-		return r;
+		/* It has a segment by now, or is gone. */
+		return r == -ENOENT ? -ESTALE : r;
 	}
 	r = caller_enter(caller, false, &guard);
 	if (r == 0)
 		r = errno_or(shmctl(found.id, IPC_RMID, NULL));
 	return r == -EINVAL || r == -EIDRM ? -ENOENT : r;
+}
+
+int sysv_remove(struct kind *k, const struct caller *caller, const char *name)
+{
+	struct sysv_name parsed;
+	int r = sysv_name_parse(name, &parsed);
+
+	r = r < 0 ? -ENOENT : -ESTALE;
+	for (int i = 0; i < TRIES && r == -ESTALE; i++)
+		r = remove_once(k, caller, &parsed);
+	return r;
 }

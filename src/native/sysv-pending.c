@@ -374,6 +374,7 @@ int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
 		p->birth = p->segment->birth;
 		/* The name leads to it natively, for as long as it has that. */
 		give_name_up(p);
+		r = 1;
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;

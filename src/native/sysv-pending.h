@@ -82,8 +82,8 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 		     const struct ipc_perm *set);
 
 /*
- * Makes the segment, of @size bytes, unless there is one: with the errnos of shmget(2),
- * and -EIDRM if the name was taken away. @segments is where it becomes known.
+ * Makes the segment, of @size bytes: 1, or 0 where there is one, or the errnos of
+ * shmget(2), and -EIDRM if the name was taken away. @segments is where it becomes known.
  */
 int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
 		      uint64_t size);

@@ -29,6 +29,12 @@
 #define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
 #endif
 
+/*
+ * How much of our address space an open segment may take, in bytes: segments that nobody
+ * ever touches may be of any size at no cost, and a few would be all that there is.
+ */
+#define ROOM_MOST (UINT64_C(1) << 34)
+
 /* The largest pages that any processor has. */
 #define HUGE_MOST (UINT64_C(1) << 34)
 
@@ -218,6 +224,24 @@ static uint64_t page_size_at(const void *address, uint64_t size)
 }
 
 /*
+ * With its file at hand only the attachment counts, not what it maps. It stays one with a
+ * single page, which goes where small things are, so that nothing is left in the way. The
+ * kernel takes the rest for a detachment, and notes its time.
+ */
+static void keep_first_page(struct sysv_segment *segment)
+{
+	size_t page = page_size();
+	void *place = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	munmap((char *)segment->address + page, segment->size - page);
+	if (place != MAP_FAILED && mremap(segment->address, page, page,
+					  MREMAP_MAYMOVE | MREMAP_FIXED, place) == place)
+		segment->address = place;
+	else if (place != MAP_FAILED)
+		munmap(place, page);
+}
+
+/*
  * The file behind what is attached. Where it is not permitted that is no error, and
  * neither are huge pages, which nothing can be backed by: their mapping may be longer
  * than the segment. But it must not be shorter, as it is where somebody has cut the file:
@@ -238,8 +262,11 @@ static int open_file(struct sysv_segment *segment)
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
 	segment->huge = fs.f_type == HUGETLBFS_MAGIC;
-	if (!segment->huge)
-		segment->fd = take_fd(&fd);
+	if (segment->huge)
+		return 0;
+	segment->fd = take_fd(&fd);
+	if (segment->size > ROOM_MOST)
+		keep_first_page(segment);
 	return 0;
 }
 
@@ -294,6 +321,18 @@ static int upgrade(struct sysv_segment *segment, void **address)
 	return 0;
 }
 
+static bool serves(struct sysv_segment *segment, bool writable)
+{
+	bool serves;
+
+	if (segment->fd >= 0)
+		return true;
+	pthread_rwlock_rdlock(&segment->attachment);
+	serves = segment->writable || !writable;
+	pthread_rwlock_unlock(&segment->attachment);
+	return serves;
+}
+
 /*
  * Makes @new known. Where another was faster, that is the one; but it may be readable
  * only, and then it takes over the attachment.
@@ -315,22 +354,12 @@ static int publish(struct sysv_segments *s, struct sysv_segment *new,
 		*ret = new;
 		return 0;
 	}
-	if (segment && new->writable)
+	if (segment && !serves(segment, new->writable))
 		r = upgrade(segment, &new->address);
 	segment_free(new);
 	if (r == 0)
 		*ret = take_ptr(segment);
 	return r;
-}
-
-static bool serves(struct sysv_segment *segment, bool writable)
-{
-	bool serves;
-
-	pthread_rwlock_rdlock(&segment->attachment);
-	serves = segment->writable || !writable;
-	pthread_rwlock_unlock(&segment->attachment);
-	return serves;
 }
 
 int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
@@ -358,7 +387,7 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 		if (r == 0)
 			r = publish(s, new, &segment);
 	}
-	if (r == 0 && writable && address != NOWHERE)
+	if (r == 0 && !serves(segment, writable))
 		r = upgrade(segment, &address);
 	if (r == 0)
 		*ret = take_ptr(segment);

@@ -294,8 +294,9 @@ int sysv_open(struct native_file *file, const struct caller *caller, int flags,
 	if (is_root(f))
 		return -EISDIR;
 	r = open_segment(f, caller, flags, &segment);
-	if (r == 0)
-		r = sysv_file_new(file->kind, &opened);
+	if (r < 0)
+		return r;
+	r = sysv_file_new(file->kind, &opened);
 	if (r < 0)
 		return r;
 	opened->open = true;

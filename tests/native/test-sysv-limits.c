@@ -208,12 +208,52 @@ static void test_memory_comes_back(void **state)
 	assert_true(most >= 48);
 }
 
+#define LARGE (UINT64_C(1) << 42)
+#define FORTY 40 /* of them are more than a process has room for */
+
+static struct native_file *open_large(int *ret_id)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct native_file *f = NULL;
+	int id = shmget(IPC_PRIVATE, LARGE, IPC_CREAT | SHM_NORESERVE | 0600);
+
+	assert_true(id >= 0);
+	handle = handle_of(id_name(id));
+	assert_int_equal(native_open(handle, NULL, O_RDWR, &f), 0);
+	*ret_id = id;
+	return f;
+}
+
+/* Nobody can fill our address space with segments that cost nothing. */
+static void test_room(void **state)
+{
+	struct native_file *f[FORTY];
+	int id[FORTY];
+	char c = 0;
+
+	(void)state;
+	if (fixture_valgrind() || sizeof(void *) < 8)
+		skip();
+	for (int i = 0; i < FORTY; i++) {
+		f[i] = open_large(&id[i]);
+		assert_int_equal(ds_of(id[i]).shm_nattch, 1);
+		assert_int_equal(native_write(f[i], "x", 2, LARGE - 1, false), 1);
+	}
+	for (int i = 0; i < FORTY; i++) {
+		assert_int_equal(native_read(f[i], &c, 1, LARGE - 1), 1);
+		assert_int_equal(c, 'x');
+		native_file_unref(f[i]);
+		assert_int_equal(ds_of(id[i]).shm_nattch, 0);
+		assert_int_equal(shmctl(id[i], IPC_RMID, NULL), 0);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		kind_test(test_most_bytes),        kind_test(test_most_pages),
 		kind_test(test_most_segments),     kind_test(test_many),
-		kind_test(test_memory_comes_back),
+		kind_test(test_memory_comes_back), kind_test(test_room),
 	};
 
 	return kind_run("sysv-limits", tests, argc, argv);
