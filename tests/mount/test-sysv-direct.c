@@ -120,6 +120,8 @@ static void need_huge_pages(void)
 		print_message("skipped: no huge pages of 2 MiB to be had\n");
 		skip();
 	}
+	/* Those of the test before are given back a moment after its daemon has gone. */
+	await_that(free_pages() >= WANTED);
 }
 
 static int make_huge(key_t key, size_t size, int flags)
