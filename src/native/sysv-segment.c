@@ -94,14 +94,6 @@ bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth)
 	return segment;
 }
 
-struct sysv_segment *sysv_segment_ref(struct sysv_segment *segment)
-{
-	pthread_mutex_lock(&segment->segments->lock);
-	segment->users++;
-	pthread_mutex_unlock(&segment->segments->lock);
-	return segment;
-}
-
 static void detach(void *address)
 {
 	if (address != NOWHERE)
@@ -237,8 +229,7 @@ static void keep_first_page(struct sysv_segment *segment)
 	if (place != MAP_FAILED && mremap(segment->address, page, page,
 					  MREMAP_MAYMOVE | MREMAP_FIXED, place) == place)
 		segment->address = place;
-	else if (place != MAP_FAILED)
-		munmap(place, page);
+	/* Where it fails the place may be free already, and another thread's by now. */
 }
 
 /*
@@ -308,7 +299,7 @@ static int upgrade(struct sysv_segment *segment, void **address)
 {
 	void *old;
 
-	if (segment->fd < 0 && !page_size_at(*address, segment->size))
+	if (!page_size_at(*address, segment->size))
 		return -EIO;
 	pthread_rwlock_wrlock(&segment->attachment);
 	if (!segment->writable) {
