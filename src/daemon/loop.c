@@ -18,6 +18,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fuse.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -57,7 +58,9 @@ struct worker {
 
 struct loop {
 	struct fuse_session *session; /* borrowed */
-	int fd;                       /* the session's */
+	void (*told)(void *context, uint32_t request, uint64_t ns);
+	void *context; /* of @told */
+	int fd;        /* the session's */
 	unsigned int max_threads;
 	unsigned int max_helpers;
 
@@ -262,6 +265,25 @@ static void wake_monitor(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+/* What the request of @w is; it need not be in memory. */
+static uint32_t request_of(const struct worker *w)
+{
+	const struct fuse_in_header *header = w->buf.mem;
+
+	return w->buf.flags & FUSE_BUF_IS_FD ? 0 : header->opcode;
+}
+
+static void process(struct worker *w)
+{
+	struct loop *l = w->loop;
+	uint32_t request = request_of(w);
+	uint64_t begin = clock_ns();
+
+	fuse_session_process_buf(l->session, &w->buf);
+	if (l->told)
+		l->told(l->context, request, clock_ns() - begin);
+}
+
 /* Serves the request of @w as leader. Returns whether it still is when that is done. */
 static bool serve(struct worker *w)
 {
@@ -271,7 +293,7 @@ static bool serve(struct worker *w)
 	atomic_store(&l->busy, number);
 	if (!atomic_load(&l->watched))
 		wake_monitor(l);
-	fuse_session_process_buf(l->session, &w->buf);
+	process(w);
 	return atomic_compare_exchange_strong(&l->busy, &number, 0);
 }
 
@@ -315,7 +337,7 @@ static void help(struct worker *w)
 	struct loop *l = w->loop;
 
 	while (!atomic_load(&l->sleeping) && receive(w) > 0)
-		fuse_session_process_buf(l->session, &w->buf);
+		process(w);
 	atomic_fetch_sub(&l->helpers, 1);
 }
 
@@ -436,6 +458,8 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	if (!l)
 		return -ENOMEM;
 	l->session = session;
+	l->told = config->served;
+	l->context = config->context;
 	l->fd = fuse_session_fd(session);
 	l->max_threads = config->threads;
 	l->max_helpers = processors() - 1;

@@ -10,6 +10,9 @@
 struct loop_config {
 	unsigned int threads; /* the most that serve at the same time */
 	uint64_t poll_ns;     /* the longest look for a request before sleeping */
+	/* Told of each request when it was served: what it was, and how long it took. */
+	void (*served)(void *context, uint32_t request, uint64_t ns);
+	void *context;
 };
 
 struct loop;

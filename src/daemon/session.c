@@ -13,6 +13,7 @@
 
 #include "daemon/background.h"
 #include "daemon/confine.h"
+#include "daemon/figures.h"
 #include "daemon/ipcns.h"
 #include "daemon/kernel.h"
 #include "daemon/limits.h"
@@ -41,6 +42,7 @@ struct session {
 	struct unmount unmount;
 	struct signals signals;
 	bool hears_signals;
+	struct figures figures;
 	char status[512];
 };
 
@@ -243,12 +245,28 @@ static void settle_keeping(struct session *s)
 	s->context.keeps_entry_attr = waits;
 }
 
+static void count_request(void *context, uint32_t request, uint64_t ns)
+{
+	struct session *s = context;
+
+	figures_count(&s->figures, request, ns);
+}
+
+static void tell_figures(void *context)
+{
+	struct session *s = context;
+
+	figures_log(&s->figures, &s->context.tree, s->status);
+}
+
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
 	const struct loop_config loop = {
 		.threads = s->limits.threads,
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
+		.served = count_request,
+		.context = s,
 	};
 	int r = privileges_drop(s->options->kind);
 
@@ -256,14 +274,20 @@ static int start_serving(struct session *s)
 		log_error("capabilities cannot be given up: %s", strerror(-r));
 		return r;
 	}
+	figures_init(&s->figures);
 	r = loop_new(s->fuse, &loop, &s->loop);
 	if (s->context.keeps)
 		settle_keeping(s);
 	if (r == 0)
 		r = notify_start(&s->notify, s->fuse, &s->context.tree, s->context.keeps);
 	s->notifies = r == 0;
+	s->signals = (struct signals){
+		.loop = s->loop,
+		.asked = tell_figures,
+		.context = s,
+	};
 	if (r == 0)
-		r = signals_start(&s->signals, s->loop);
+		r = signals_start(&s->signals);
 	if (r < 0) {
 		log_error("requests cannot be served: %s", strerror(-r));
 		return r;

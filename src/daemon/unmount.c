@@ -44,13 +44,10 @@ static void let_go(int order)
 /* It ends with the daemon, and by nothing that is meant for that. */
 static void ignore_signals(void)
 {
-	sigset_t ending;
+	sigset_t all;
 
-	sigemptyset(&ending);
-	sigaddset(&ending, SIGINT);
-	sigaddset(&ending, SIGTERM);
-	sigaddset(&ending, SIGHUP);
-	sigprocmask(SIG_BLOCK, &ending, NULL);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
 	prctl(PR_SET_NAME, "shmfs-unmount");
 }
 

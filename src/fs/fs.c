@@ -73,6 +73,18 @@ void fs_set_direct(struct fs *fs)
 	fs->backing = NULL;
 }
 
+struct fs_usage fs_usage(struct fs *fs)
+{
+	struct fs_usage usage;
+
+	pthread_mutex_lock(&fs->lock);
+	usage = (struct fs_usage){ .nodes = fs->nodes.used,
+				   .files = fs->files.used,
+				   .dirs = fs->dirs.used };
+	pthread_mutex_unlock(&fs->lock);
+	return usage;
+}
+
 int fs_watch(struct fs *fs)
 {
 	return kind_watch(fs->kind);

@@ -76,6 +76,15 @@ int fs_new(const struct fs_config *config, struct fs **ret);
 struct fs *fs_free(struct fs *fs);
 DEFINE_CLEANUP(struct fs, fs, fs_free);
 
+/* What there is at the moment. */
+struct fs_usage {
+	unsigned int nodes; /* that the kernel knows, or that are in use; with the root */
+	unsigned int files; /* open */
+	unsigned int dirs;  /* directory streams */
+};
+
+struct fs_usage fs_usage(struct fs *fs);
+
 /* The kernel takes no backing files: all io is direct. To be called before any file is
  * open. */
 void fs_set_direct(struct fs *fs);

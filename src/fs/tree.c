@@ -33,6 +33,20 @@ void tree_set_direct(struct tree *t)
 		fs_set_direct(t->fs[i]);
 }
 
+struct fs_usage tree_usage(const struct tree *t)
+{
+	struct fs_usage all = { 0 };
+
+	for (unsigned int i = 0; i < t->n; i++) {
+		struct fs_usage usage = fs_usage(t->fs[i]);
+
+		all.nodes += usage.nodes;
+		all.files += usage.files;
+		all.dirs += usage.dirs;
+	}
+	return all;
+}
+
 static unsigned int index_of(uint64_t node)
 {
 	return (unsigned int)(node >> NODE_BITS);

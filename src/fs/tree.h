@@ -27,6 +27,8 @@ void tree_add(struct tree *t, const char *name, struct fs *fs);
 /* Frees the file systems of a tree, which may be all zeros. */
 void tree_done(struct tree *t);
 void tree_set_direct(struct tree *t);
+/* Of all file systems together. */
+struct fs_usage tree_usage(const struct tree *t);
 
 /*
  * The file system of node @*node, which becomes the number that the node has there; a
