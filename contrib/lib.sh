@@ -8,7 +8,8 @@
 packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-dev uthash-dev
 	libseccomp-dev libsystemd-dev'
 packages_demo="$packages_build python3 xxd attr"
-packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev perl-base postgresql scdoc tar"
+packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
+	perl-base postgresql scdoc tar"
 packages_check="$packages_test clang clang-format clang-tidy libclang-rt-dev valgrind shellcheck"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
