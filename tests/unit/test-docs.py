@@ -4,10 +4,12 @@
 
 `shmfs --help`, the man page and the completions of the three shells are compared option
 by option, with the values that an option can have; and each mount option of the man page
-is given to the program, which must know it.
+is given to the program, which must know it. Links between documents lead to what is there, and
+the picture has the words of its source.
 
 usage: test-docs.py SHMFS TOP
 """
+import html
 import pathlib
 import re
 import subprocess
@@ -134,6 +136,24 @@ def check_known(shmfs, options):
                f"shmfs -o {wrong}: status {result.returncode}: {result.stderr.strip()}")
 
 
+def check_links(top, document):
+    """Relative links and pictures of a document; of those to elsewhere nothing is known."""
+    text = (top / document).read_text()
+    targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text)
+    expect(targets, f"{document}: no links in it")
+    for target in targets:
+        if "://" not in target and not (top / document).parent.joinpath(target).exists():
+            failures.append(f"{document}: {target} is not there")
+
+
+def check_picture(source):
+    """Whoever changes the words of the source must draw the picture again."""
+    text = "\n".join(re.findall(r'label="((?:[^"\\]|\\.)*)"', source.read_text()))
+    drawn = html.unescape(source.with_suffix(".svg").read_text())
+    for word in re.sub(r"\\[nl]", " ", text).replace("\\", "").split():
+        expect(word in drawn, f"{source.with_suffix('.svg').name} lacks '{word}': draw it again")
+
+
 def main(shmfs, top):
     contrib = pathlib.Path(top) / "contrib"
     result = run(shmfs, "--help")
@@ -149,6 +169,10 @@ def main(shmfs, top):
                         ("shmfs.fish", from_fish)):
         expect_same(name, parse((completion / name).read_text()), everything)
     check_known(shmfs, {name for name in own | standard if not name.startswith("-")})
+    for document in ("README.md", ".github/CONTRIBUTING.md", ".github/SECURITY.md",
+                     "contrib/doc/news.md"):
+        check_links(pathlib.Path(top), document)
+    check_picture(contrib / "doc" / "sharing.dot")
     for failure in failures:
         print(failure)
     return 1 if failures else 0
