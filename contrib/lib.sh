@@ -10,7 +10,8 @@ packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-d
 packages_demo="$packages_build python3 xxd attr"
 packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
 	perl-base postgresql scdoc tar"
-packages_check="$packages_test clang clang-format clang-tidy libclang-rt-dev valgrind shellcheck"
+packages_check="$packages_test clang clang-format clang-tidy fish libclang-rt-dev shellcheck valgrind
+	zsh"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
 say()

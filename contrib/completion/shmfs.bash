@@ -17,10 +17,12 @@ _shmfs_mount_options()
 	passthrough=*) options='passthrough=auto passthrough=require passthrough=off' ;;
 	coherence=*) options='coherence=strict coherence=notify' ;;
 	shm_dir=*)
+		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -P "${before}shm_dir=" -- "${last#*=}")
 		return
 		;;
 	ipcns=*)
+		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -f -P "${before}ipcns=" -- "${last#*=}")
 		return
 		;;
@@ -36,16 +38,20 @@ _shmfs()
 	line=${line% *}
 	previous=${line##* }
 
-	compopt -o nospace 2>/dev/null
 	if [ "$previous" = -o ]; then
 		_shmfs_mount_options "$word"
-		# What readline replaces begins after its last "=".
-		[ "${word%=*}" = "$word" ] || COMPREPLY=("${COMPREPLY[@]#"${word%=*}="}")
 	elif [[ $word == -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -W '-o -f -d -h --help -V --version' -- "$word")
+		return
 	else
+		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
+		return
 	fi
+	# A value, a comma, the rest of a path: something may follow.
+	compopt -o nospace 2>/dev/null
+	# What readline replaces begins after its last "=".
+	[ "${word%=*}" = "$word" ] || COMPREPLY=("${COMPREPLY[@]#"${word%=*}="}")
 }
 
 complete -F _shmfs shmfs

@@ -4,6 +4,16 @@
 # The mount options that may follow those which are already in the word, after a comma.
 function __shmfs_mount_options
     set -l before (string replace -r '[^,]*$' '' -- (commandline -ct))
+    set -l last (string replace -r '.*,' '' -- (commandline -ct))
+    set -l path (string replace -r '^[a-z_]*=' '' -- $last)
+    switch $last
+        case 'shm_dir=*'
+            printf '%s\n' "$before"shm_dir=(__fish_complete_directories $path)
+            return
+        case 'ipcns=*'
+            printf '%s\n' "$before"ipcns=(__fish_complete_path $path)
+            return
+    end
     for option in \
         kind=posix\t'POSIX objects' \
         kind=sysv\t'System V segments' \
