@@ -343,12 +343,14 @@ static void reply_lock(fuse_req_t req, int r, const struct waiter_lock *lock)
 static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
+	struct caller caller = caller_of(req);
 	struct waiter_lock w = {
 		.fs = fs_of(req, &node),
 		.sleep = sleep,
 		.lock = *lock,
 	};
-	int r = fs_setlk(w.fs, fi->fh, fi->lock_owner, lock->l_pid, lock, &w.busy);
+	int r = fs_setlk(w.fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock,
+			 &w.busy);
 
 	reply_lock(req, r, &w);
 }
@@ -356,12 +358,13 @@ static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     int operation)
 {
+	struct caller caller = caller_of(req);
 	struct waiter_lock w = {
 		.fs = fs_of(req, &node),
 		.sleep = !(operation & LOCK_NB),
 		.operation = operation & ~LOCK_NB,
 	};
-	int r = fs_flock(w.fs, fi->fh, operation, &w.busy);
+	int r = fs_flock(w.fs, &caller, fi->fh, operation, &w.busy);
 
 	reply_lock(req, r, &w);
 }

@@ -91,6 +91,7 @@ static int add_fs(struct session *s, const struct kind_ops *of, unsigned int n)
 		.kind = kind,
 		.files = limits_share(s->limits.files, n),
 		.handles = limits_share(s->limits.handles, n),
+		.shared = caller_serves_all(),
 		.keeps = s->context.keeps,
 	};
 	if (s->options->passthrough != PASSTHROUGH_OFF)

@@ -14,6 +14,7 @@
 #include <utlist.h>
 
 #include "daemon/waiter.h"
+#include "fs/quota.h"
 #include "util/clock.h"
 
 #define WAITERS_MAX  4096
@@ -27,6 +28,7 @@
 
 struct waiter {
 	fuse_req_t req;
+	uid_t uid; /* whose it counts as */
 	struct waiter_lock lock;
 	pthread_t thread;
 	atomic_bool interrupted;
@@ -38,9 +40,9 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t gone; /* signalled when the list becomes empty */
 	struct waiter *list; /* protected by lock */
-	unsigned int count;  /* protected by lock */
 	bool closed;         /* nobody may wait any more; protected by lock */
-} all = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, NULL, 0, false };
+	struct quota quota;  /* those in the list */
+} all = { .lock = PTHREAD_MUTEX_INITIALIZER, .gone = PTHREAD_COND_INITIALIZER };
 
 static int wake_signal(void)
 {
@@ -58,6 +60,7 @@ int waiter_init(void)
 
 	sigemptyset(&action.sa_mask);
 	all.closed = false;
+	quota_init(&all.quota, WAITERS_MAX, true);
 	return sigaction(wake_signal(), &action, NULL) < 0 ? -errno : 0;
 }
 
@@ -133,9 +136,9 @@ static void *run(void *data)
 	fuse_reply_err(w->req, -r);
 	pthread_mutex_lock(&all.lock);
 	DL_DELETE(all.list, w);
-	all.count--;
+	quota_give(&all.quota, w->uid);
 	waiter_free(w);
-	if (all.count == 0)
+	if (!all.list)
 		pthread_cond_broadcast(&all.gone);
 	pthread_mutex_unlock(&all.lock);
 	return NULL;
@@ -163,12 +166,13 @@ static int start_thread(struct waiter *w)
 /* Called with all.lock held, so that the thread does not end before it is in the list. */
 static int add(struct waiter *w)
 {
-	int r = all.closed || all.count >= WAITERS_MAX ? -ENOLCK : start_thread(w);
-
-	if (r < 0)
+	if (all.closed || quota_take(&all.quota, w->uid) < 0)
 		return -ENOLCK;
+	if (start_thread(w) < 0) {
+		quota_give(&all.quota, w->uid);
+		return -ENOLCK;
+	}
 	DL_APPEND(all.list, w);
-	all.count++;
 	return 0;
 }
 
@@ -179,6 +183,7 @@ void waiter_start(fuse_req_t req, const struct waiter_lock *lock)
 
 	if (w) {
 		w->req = req;
+		w->uid = fuse_req_ctx(req)->uid;
 		w->lock = *lock;
 		pthread_mutex_lock(&all.lock);
 		r = add(w);

@@ -21,7 +21,10 @@ struct waiter_lock {
 	int operation;     /* of flock(2), without LOCK_NB; 0: it is a record lock */
 };
 
-/* Answers @req when the wait is over: also at once, with ENOLCK, where too many wait. */
+/*
+ * Answers @req when the wait is over: also at once, with ENOLCK, where too many wait, or
+ * too many of that user's.
+ */
 void waiter_start(fuse_req_t req, const struct waiter_lock *lock);
 
 /* Ends all waits, with EINTR: nobody waits any more when it returns, nor will. */

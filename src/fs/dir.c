@@ -13,12 +13,32 @@ struct dir {
 	pthread_mutex_t lock; /* held over native calls: one reader at a time */
 	struct native_list *list;
 	unsigned int users; /* the stream itself and requests; protected by fs->lock */
+	uid_t uid;          /* whose it counts as */
 };
+
+static int take(struct fs *fs, uid_t uid)
+{
+	int r = quota_take(&fs->open, uid);
+
+	if (r < 0)
+		return r;
+	r = quota_take(&fs->streams, uid);
+	if (r < 0)
+		quota_give(&fs->open, uid);
+	return r;
+}
+
+static void give_back(struct fs *fs, uid_t uid)
+{
+	quota_give(&fs->streams, uid);
+	quota_give(&fs->open, uid);
+}
 
 int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 {
 	struct dir *d = calloc(1, sizeof(*d));
-	int r = d ? quota_take(&fs->open) : -ENOMEM;
+	uid_t uid = caller_uid(caller);
+	int r = d ? take(fs, uid) : -ENOMEM;
 
 	if (r < 0) {
 		free(d);
@@ -27,6 +47,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 	r = kind_list_open(fs->kind, caller, &d->list);
 	if (r == 0) {
 		d->users = 1;
+		d->uid = uid;
 		pthread_mutex_init(&d->lock, NULL);
 		pthread_mutex_lock(&fs->lock);
 		r = slots_add(&fs->dirs, d, ret_dir);
@@ -34,7 +55,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 	}
 	if (r < 0) {
 		kind_list_close(fs->kind, d->list);
-		quota_give(&fs->open);
+		give_back(fs, uid);
 		free(d);
 	}
 	return r;
@@ -43,7 +64,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 static void dir_free(struct fs *fs, struct dir *d)
 {
 	kind_list_close(fs->kind, d->list);
-	quota_give(&fs->open);
+	give_back(fs, d->uid);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
 }

@@ -80,7 +80,7 @@ static int decide_io(struct fs *fs, struct opened *o, struct native_file *native
 	return 0;
 }
 
-static int publish(struct fs *fs, struct node *n, struct native_file **native,
+static int publish(struct fs *fs, uid_t uid, struct node *n, struct native_file **native,
 		   struct fs_open_file *ret)
 {
 	struct file *f = malloc(sizeof(*f));
@@ -88,7 +88,7 @@ static int publish(struct fs *fs, struct node *n, struct native_file **native,
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct file){ .node = n, .native = *native };
+	*f = (struct file){ .node = n, .native = *native, .uid = uid };
 	pthread_mutex_lock(&fs->lock);
 	r = slots_add(&fs->files, f, &ret->number);
 	if (r == 0)
@@ -112,8 +112,8 @@ static bool is_ours(const struct fs *fs, int flags)
 	       (fs->kind->ops->bounded && (flags & O_ACCMODE) != O_RDONLY);
 }
 
-int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
-	     struct fs_open_file *ret)
+int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
+	     struct native_file **native, struct fs_open_file *ret)
 {
 	struct fs_open_file new = {
 		.direct = is_ours(fs, flags),
@@ -139,7 +139,7 @@ int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **nat
 	new.backing_id = o->backing_id;
 	pthread_mutex_unlock(&o->lock);
 	if (r == 0)
-		r = publish(fs, n, native, &new);
+		r = publish(fs, uid, n, native, &new);
 	if (r < 0)
 		opened_put(fs, n);
 	else
@@ -156,20 +156,20 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 
 	if (r == 0)
 		r = native_open(handle, caller, flags, &native);
-	return r < 0 ? r : file_add(fs, node, flags, &native, ret);
+	return r < 0 ? r : file_add(fs, caller_uid(caller), node, flags, &native, ret);
 }
 
 /* The limit comes first: opening may truncate, creating makes what is seen natively. */
 int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
 	    struct fs_open_file *ret)
 {
-	int r = quota_take(&fs->open);
+	int r = quota_take(&fs->open, caller_uid(caller));
 
 	if (r < 0)
 		return r;
 	r = open_node(fs, caller, node, flags, ret);
 	if (r < 0)
-		quota_give(&fs->open);
+		quota_give(&fs->open, caller_uid(caller));
 	return r;
 }
 
@@ -190,7 +190,7 @@ void fs_release(struct fs *fs, uint64_t file)
 	lock_drop_file(fs, o, file);
 	pthread_mutex_unlock(&o->lock);
 	native_file_unref(f->native);
-	quota_give(&fs->open);
+	quota_give(&fs->open, f->uid);
 	opened_put(fs, f->node);
 	free(f);
 	pthread_mutex_lock(&fs->lock);

@@ -20,6 +20,7 @@ struct file {
 	struct node *node;          /* with a reference */
 	struct file *prev, *next;   /* in opened->files; protected by fs->lock */
 	struct native_file *native; /* with a reference */
+	uid_t uid;                  /* whose it counts as */
 };
 
 struct opened {
@@ -37,10 +38,11 @@ struct opened {
 
 /*
  * Makes @native, which is taken over where it succeeds, an open file of node @number that
- * the kernel knows, opened with @flags. What fs->open counts for it is the caller's.
+ * the kernel knows, opened with @flags. What fs->open counts for it, as @uid's, is the
+ * caller's.
  */
-int file_add(struct fs *fs, uint64_t number, int flags, struct native_file **native,
-	     struct fs_open_file *ret);
+int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
+	     struct native_file **native, struct fs_open_file *ret);
 
 /* The native file behind an open one, with a reference for the caller: -EBADF if there is
  * none. */

@@ -30,6 +30,8 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	pthread_mutex_init(&fs->lock, NULL);
 	init_released(fs);
 	refusals_init(&fs->refusals);
+	quota_init(&fs->open, config->files, config->shared);
+	quota_init(&fs->streams, DIR_MAX, config->shared);
 	fs->recent.timer = -1;
 	fs->backing = config->backing;
 	fs->keeps = config->keeps;
@@ -43,7 +45,6 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 		r = changes_init(fs, config->kind);
 	if (r < 0)
 		return r;
-	fs->open.max = config->files;
 	if (config->handles > 0 && config->handles < RECENT_MAX)
 		fs->recent.places = config->handles;
 	fs->kind = config->kind;
@@ -62,6 +63,8 @@ struct fs *fs_free(struct fs *fs)
 	changes_done(fs);
 	kind_free(fs->kind);
 	refusals_done(&fs->refusals);
+	quota_done(&fs->streams);
+	quota_done(&fs->open);
 	pthread_cond_destroy(&fs->released);
 	pthread_mutex_destroy(&fs->lock);
 	free(fs);

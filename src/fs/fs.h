@@ -47,6 +47,11 @@ struct fs_config {
 	unsigned int files;
 	unsigned int handles;
 	/*
+	 * Several users are served: none of them but root may have more of it than is
+	 * left for others. Then opening is -EMFILE.
+	 */
+	bool shared;
+	/*
 	 * The kernel keeps names and attributes, and is told of changes: the kind's watch
 	 * must tell of all of them, and somebody call fs_tell_changes().
 	 */
@@ -159,8 +164,9 @@ int fs_fsync(struct fs *fs, uint64_t file, bool data_only);
 
 /*
  * Locks, shared with native lockers. @owner is the kernel's number for who owns a record
- * lock. fs_setlk() and fs_flock() never wait: -EAGAIN says that somebody else has the
- * lock, and @ret_busy, which is left alone otherwise, what there is to wait with.
+ * lock; what it takes counts as the caller's. fs_setlk() and fs_flock() never wait:
+ * -EAGAIN says that somebody else has the lock, and @ret_busy, which is left alone
+ * otherwise, what there is to wait with.
  */
 struct fs_busy {
 	/* The open file of the lock, with a reference for the caller: to lock it waits.
@@ -174,9 +180,10 @@ struct fs_busy {
 };
 
 int fs_getlk(struct fs *fs, uint64_t file, uint64_t owner, struct flock *lock);
-int fs_setlk(struct fs *fs, uint64_t file, uint64_t owner, pid_t pid,
-	     const struct flock *lock, struct fs_busy *ret_busy);
-int fs_flock(struct fs *fs, uint64_t file, int operation, struct fs_busy *ret_busy);
+int fs_setlk(struct fs *fs, const struct caller *caller, uint64_t file, uint64_t owner,
+	     pid_t pid, const struct flock *lock, struct fs_busy *ret_busy);
+int fs_flock(struct fs *fs, const struct caller *caller, uint64_t file, int operation,
+	     struct fs_busy *ret_busy);
 /*
  * Files that were released so far; fs_await_release() waits until it is more than *@seen,
  * which it updates, or the time @until of CLOCK_MONOTONIC: then it returns false.

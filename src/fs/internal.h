@@ -33,7 +33,8 @@ struct fs {
 	uint64_t releases;        /* files released so far */
 	pthread_cond_t released;  /* signalled with each one */
 
-	struct quota open; /* files, directory streams, owners of locks */
+	struct quota open;    /* files, directory streams, owners of locks */
+	struct quota streams; /* of directories, for the memory that they take */
 
 	/*
 	 * With @keeps the kernel keeps names and attributes, and is told of changes, in

@@ -30,8 +30,18 @@ struct lock_owner {
 	uint64_t owner; /* of record locks, as the kernel says; else the open file */
 	uint64_t file;  /* the open file that was locked through last */
 	pid_t pid;
+	uid_t uid;                  /* whose it counts as */
 	struct native_file *native; /* with a reference: its locks are the owner's */
 	UT_hash_handle hh;          /* in a table of struct opened */
+};
+
+/* A lock that is asked for: a record lock, or a flock lock where @range is NULL. */
+struct attempt {
+	uint64_t owner;
+	pid_t pid;
+	uid_t uid;
+	const struct flock *range;
+	int operation;
 };
 
 static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
@@ -46,7 +56,7 @@ static void drop(struct fs *fs, struct lock_owner **table, struct lock_owner *l)
 {
 	HASH_DELETE(hh, *table, l);
 	native_file_unref(l->native);
-	quota_give(&fs->open);
+	quota_give(&fs->open, l->uid);
 	free(l);
 }
 
@@ -87,10 +97,10 @@ static int open_for_locks(struct native_file *like, struct native_file **ret)
 
 /* Called with opened->lock held. */
 static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like,
-		     uint64_t owner, struct lock_owner **ret)
+		     const struct attempt *a, struct lock_owner **ret)
 {
 	_cleanup_native_ struct native_file *native = NULL;
-	struct lock_owner *l = find(table, owner);
+	struct lock_owner *l = find(table, a->owner);
 	int r;
 
 	if (l) {
@@ -100,15 +110,16 @@ static int owner_get(struct fs *fs, struct lock_owner **table, struct native_fil
 	r = open_for_locks(like, &native);
 	if (r < 0)
 		return r;
-	if (quota_take(&fs->open) < 0)
+	if (quota_take(&fs->open, a->uid) < 0)
 		return -ENOLCK;
 	l = calloc(1, sizeof(*l));
 	if (l) {
-		l->owner = owner;
+		l->owner = a->owner;
+		l->uid = a->uid;
 		HASH_ADD(hh, *table, owner, sizeof(l->owner), l);
 	}
 	if (!l || !l->hh.tbl) {
-		quota_give(&fs->open);
+		quota_give(&fs->open, a->uid);
 		free(l);
 		return -ENOLCK;
 	}
@@ -173,14 +184,6 @@ static void tell_busy(struct fs *fs, const struct node *n, struct native_file *f
 	ret->file = native_file_ref(file);
 }
 
-/* A lock that is asked for: a record lock, or a flock lock where @range is NULL. */
-struct attempt {
-	uint64_t owner;
-	pid_t pid;
-	const struct flock *range;
-	int operation;
-};
-
 /* Called with opened->lock held. */
 static int take(struct lock_owner *l, const struct attempt *a)
 {
@@ -205,8 +208,7 @@ static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 		return r;
 	o = n->opened;
 	pthread_mutex_lock(&o->lock);
-	r = owner_get(fs, a->range ? &o->owners : &o->flock_owners, f.native, a->owner,
-		      &l);
+	r = owner_get(fs, a->range ? &o->owners : &o->flock_owners, f.native, a, &l);
 	if (r == 0) {
 		l->pid = a->pid;
 		l->file = file;
@@ -219,18 +221,28 @@ static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 	return r;
 }
 
-int fs_setlk(struct fs *fs, uint64_t file, uint64_t owner, pid_t pid,
-	     const struct flock *lock, struct fs_busy *ret_busy)
+int fs_setlk(struct fs *fs, const struct caller *caller, uint64_t file, uint64_t owner,
+	     pid_t pid, const struct flock *lock, struct fs_busy *ret_busy)
 {
-	const struct attempt a = { .owner = owner, .pid = pid, .range = lock };
+	const struct attempt a = {
+		.owner = owner,
+		.pid = pid,
+		.uid = caller_uid(caller),
+		.range = lock,
+	};
 
 	atomic_store(&fs->record_locks, true);
 	return try_to_take(fs, file, &a, ret_busy);
 }
 
-int fs_flock(struct fs *fs, uint64_t file, int operation, struct fs_busy *ret_busy)
+int fs_flock(struct fs *fs, const struct caller *caller, uint64_t file, int operation,
+	     struct fs_busy *ret_busy)
 {
-	const struct attempt a = { .owner = file, .operation = operation };
+	const struct attempt a = {
+		.owner = file,
+		.uid = caller_uid(caller),
+		.operation = operation,
+	};
 
 	return try_to_take(fs, file, &a, ret_busy);
 }

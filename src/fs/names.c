@@ -101,7 +101,7 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 		return r;
 	r = learn(fs, &info, name, since, ret);
 	if (r == 0) {
-		r = file_add(fs, ret->node, flags, &native, ret_file);
+		r = file_add(fs, caller_uid(caller), ret->node, flags, &native, ret_file);
 		if (r < 0)
 			node_forget(fs, ret->node, 1);
 	}
@@ -113,13 +113,13 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
 {
-	int r = quota_take(&fs->open);
+	int r = quota_take(&fs->open, caller_uid(caller));
 
 	if (r < 0)
 		return r;
 	r = create_open(fs, caller, name, flags, mode, ret, ret_file);
 	if (r < 0)
-		quota_give(&fs->open);
+		quota_give(&fs->open, caller_uid(caller));
 	return r;
 }
 

@@ -1,28 +1,37 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * How many descriptors callers may make us keep, with what they open and lock. The rest
- * of the process's is for requests, so that these work also where no file can be opened
- * any more.
+ * How much of something that there is only so much of callers may have, and who of them
+ * has it. Where several users are served, nobody but root may take more than he leaves
+ * for others: alone he gets half, and who comes after him finds half of the rest, and so
+ * on. A little is kept for root.
  */
-#include <errno.h>
-#include <stdatomic.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct share;
 
 struct quota {
-	atomic_uint taken;
-	unsigned int max; /* 0: as many as there are */
+	pthread_mutex_t lock;
+	unsigned int max;     /* 0: as much as there is */
+	bool shared;          /* by users, as said above; else only the whole counts */
+	unsigned int taken;   /* protected by lock */
+	struct share *shares; /* of those who have something, a hash; protected by lock */
 };
 
-/* Returns 0, or -ENFILE. */
-static inline int quota_take(struct quota *q)
-{
-	if (atomic_fetch_add(&q->taken, 1) < q->max || q->max == 0)
-		return 0;
-	atomic_fetch_sub(&q->taken, 1);
-	return -ENFILE;
-}
+void quota_init(struct quota *q, unsigned int max, bool shared);
+/* What was taken need not have been given back. */
+void quota_done(struct quota *q);
 
-static inline void quota_give(struct quota *q)
-{
-	atomic_fetch_sub(&q->taken, 1);
-}
+/*
+ * Takes one for @uid: 0, or -ENFILE where there is none left, -EMFILE where @uid has as
+ * many as one user may have, or -ENOMEM.
+ */
+int quota_take(struct quota *q, uid_t uid);
+void quota_give(struct quota *q, uid_t uid);
+
+/* Whether quota_take() would be refused. */
+bool quota_is_full(struct quota *q, uid_t uid);
+/* Takes one however many there are: 0 or -ENOMEM. */
+int quota_force(struct quota *q, uid_t uid);

@@ -23,6 +23,12 @@ struct caller {
 	void *context;
 };
 
+/* Whose acts are counted as @caller's (NULL: the process itself). */
+static inline uid_t caller_uid(const struct caller *caller)
+{
+	return caller ? caller->uid : 0;
+}
+
 /* What a thread has to take back when it leaves the caller. */
 struct caller_guard {
 	bool ids;    /* protected by nothing: lives on its thread's stack */
@@ -35,6 +41,9 @@ struct caller_guard {
  * negative errno.
  */
 int caller_init(void);
+
+/* Whether callers other than the process's own user, and root, are served. */
+bool caller_serves_all(void);
 
 /*
  * Whether @caller (NULL: the process itself) is a member of @group, by its effective

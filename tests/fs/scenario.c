@@ -132,14 +132,14 @@ static int run_setlk(struct story *s)
 	struct flock lock = { .l_type = F_WRLCK };
 	struct fs_busy busy;
 
-	return fs_setlk(s->room->fs, s->file.number, 1, 1, &lock, &busy);
+	return fs_setlk(s->room->fs, &somebody, s->file.number, 1, 1, &lock, &busy);
 }
 
 static int run_setlk_waiting(struct story *s)
 {
 	struct flock lock = { .l_type = F_WRLCK };
 	struct fs_busy busy = { .file = NULL };
-	int r = fs_setlk(s->room->fs, s->file.number, 2, 2, &lock, &busy);
+	int r = fs_setlk(s->room->fs, &somebody, s->file.number, 2, 2, &lock, &busy);
 
 	assert_int_equal(r == -EAGAIN, busy.file != NULL);
 	native_file_unref(busy.file);
@@ -157,7 +157,7 @@ static int run_flock(struct story *s)
 {
 	struct fs_busy busy;
 
-	return fs_flock(s->room->fs, s->file.number, LOCK_EX, &busy);
+	return fs_flock(s->room->fs, &somebody, s->file.number, LOCK_EX, &busy);
 }
 
 static int run_flush(struct story *s)

@@ -272,8 +272,8 @@ static void expect_bad(struct fs *fs, uint64_t file)
 	assert_int_equal(fs_seek(fs, file, 0, SEEK_DATA), -EBADF);
 	assert_int_equal(fs_fsync(fs, file, false), -EBADF);
 	assert_int_equal(fs_getlk(fs, file, 1, &lock), -EBADF);
-	assert_int_equal(fs_setlk(fs, file, 1, 1, &lock, &busy), -EBADF);
-	assert_int_equal(fs_flock(fs, file, 1, &busy), -EBADF);
+	assert_int_equal(fs_setlk(fs, &somebody, file, 1, 1, &lock, &busy), -EBADF);
+	assert_int_equal(fs_flock(fs, &somebody, file, 1, &busy), -EBADF);
 	assert_int_equal(fs_flush(fs, file, 1), -EBADF);
 	if (file)
 		assert_int_equal(fs_setattr(fs, NULL, FS_ROOT, file, &st, FS_SET_SIZE,

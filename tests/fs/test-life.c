@@ -30,12 +30,12 @@ static void test_end_with_everything_open(void **state)
 	for (int i = 0; i < 3; i++) {
 		file = open_node(room, lookup(room, "a").node);
 		busy.file = NULL;
-		assert_int_equal(fs_setlk(room->fs, file.number, (uint64_t)i, i, &lock,
-					  &busy),
+		assert_int_equal(fs_setlk(room->fs, &somebody, file.number, (uint64_t)i,
+					  i, &lock, &busy),
 				 i == 0 ? 0 : -EAGAIN);
 		native_file_unref(busy.file);
 	}
-	assert_int_equal(fs_flock(room->fs, file.number, LOCK_EX, &busy), 0);
+	assert_int_equal(fs_flock(room->fs, &somebody, file.number, LOCK_EX, &busy), 0);
 	assert_int_equal(fs_create(room->fs, &somebody, "b", O_RDWR, 0600, &e, &file), 0);
 	assert_int_equal(fs_unlink(room->fs, &somebody, "b"), 0);
 	fs_forget(room->fs, e.node, 1);

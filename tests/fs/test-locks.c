@@ -21,7 +21,7 @@ static int set(struct room *room, uint64_t file, uint64_t owner, short type, off
 {
 	struct flock lock = range(type, start, length);
 	struct fs_busy busy = { .file = NULL };
-	int r = fs_setlk(room->fs, file, owner, (pid_t)owner, &lock, &busy);
+	int r = fs_setlk(room->fs, &somebody, file, owner, (pid_t)owner, &lock, &busy);
 
 	assert_int_equal(r == -EAGAIN, busy.file != NULL);
 	native_file_unref(busy.file);
@@ -31,7 +31,7 @@ static int set(struct room *room, uint64_t file, uint64_t owner, short type, off
 static int take_flock(struct room *room, uint64_t file, int operation)
 {
 	struct fs_busy busy = { .file = NULL };
-	int r = fs_flock(room->fs, file, operation, &busy);
+	int r = fs_flock(room->fs, &somebody, file, operation, &busy);
 
 	assert_int_equal(r == -EAGAIN, busy.file != NULL);
 	native_file_unref(busy.file);
@@ -132,7 +132,8 @@ static void test_closing_while_waiting(void **state)
 
 	assert_int_equal(set(room, f.number, ALICE, F_WRLCK, 0, 1), 0);
 	assert_int_equal(set(room, f.number, BOB, F_WRLCK, 5, 1), 0);
-	assert_int_equal(fs_setlk(room->fs, f.number, BOB, BOB, &lock, &busy), -EAGAIN);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, BOB, BOB, &lock, &busy),
+			 -EAGAIN);
 	assert_int_equal(fs_flush(room->fs, g.number, BOB), 0);
 	assert_int_equal(holder(room, f.number, ALICE, 5, 1), 0);
 	assert_int_equal(set(room, f.number, ALICE, F_UNLCK, 0, 1), 0);
@@ -152,9 +153,11 @@ static void test_again_gives_what_to_wait_on(void **state)
 	struct flock lock = range(F_WRLCK, 0, 1);
 	struct fs_busy busy = { .file = NULL };
 
-	assert_int_equal(fs_setlk(room->fs, f.number, ALICE, ALICE, &lock, &busy), 0);
+	assert_int_equal(
+		fs_setlk(room->fs, &somebody, f.number, ALICE, ALICE, &lock, &busy), 0);
 	assert_null(busy.file);
-	assert_int_equal(fs_setlk(room->fs, f.number, BOB, BOB, &lock, &busy), -EAGAIN);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, BOB, BOB, &lock, &busy),
+			 -EAGAIN);
 	assert_non_null(busy.file);
 	assert_int_equal(lock.l_type, F_WRLCK);
 	/* What is waited for and granted there is the owner's. */
@@ -174,9 +177,11 @@ static void test_other_errors_give_nothing_to_wait_on(void **state)
 	struct fs_busy busy = { .file = NULL };
 
 	fake_fail(&room->fake, FAKE_LOCK, 1, -ENOLCK);
-	assert_int_equal(fs_setlk(room->fs, f.number, ALICE, 1, &lock, &busy), -ENOLCK);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, ALICE, 1, &lock, &busy),
+			 -ENOLCK);
 	fake_fail(&room->fake, FAKE_FLOCK, 1, -ENOLCK);
-	assert_int_equal(fs_flock(room->fs, f.number, LOCK_EX, &busy), -ENOLCK);
+	assert_int_equal(fs_flock(room->fs, &somebody, f.number, LOCK_EX, &busy),
+			 -ENOLCK);
 	assert_null(busy.file);
 	fs_release(room->fs, f.number);
 }
@@ -258,11 +263,13 @@ static void test_what_may_be_closing(void **state)
 	struct fs_open_file g;
 
 	assert_int_equal(set(room, f.number, ALICE, F_WRLCK, 0, 1), 0);
-	assert_int_equal(fs_setlk(room->fs, f.number, BOB, BOB, &lock, &busy), -EAGAIN);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, BOB, BOB, &lock, &busy),
+			 -EAGAIN);
 	assert_false(busy.closing);
 	native_file_unref(busy.file);
 	g = open_a(room);
-	assert_int_equal(fs_setlk(room->fs, f.number, BOB, BOB, &lock, &busy), -EAGAIN);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, BOB, BOB, &lock, &busy),
+			 -EAGAIN);
 	assert_true(busy.closing);
 	native_file_unref(busy.file);
 	fs_release(room->fs, f.number);
@@ -339,7 +346,8 @@ static void test_flock(void **state)
 	assert_int_equal(take_flock(room, f.number, LOCK_SH), 0);
 	assert_int_equal(take_flock(room, g.number, LOCK_SH | LOCK_NB), 0);
 	assert_int_equal(take_flock(room, g.number, LOCK_EX), -EAGAIN);
-	assert_int_equal(fs_flock(room->fs, g.number, LOCK_EX, &busy), -EAGAIN);
+	assert_int_equal(fs_flock(room->fs, &somebody, g.number, LOCK_EX, &busy),
+			 -EAGAIN);
 	assert_non_null(busy.file);
 	assert_int_equal(take_flock(room, f.number, LOCK_UN), 0);
 	assert_int_equal(native_flock(busy.file, LOCK_EX | LOCK_NB), 0);
@@ -374,7 +382,8 @@ static void test_waiting_outlives_the_release(void **state)
 	struct fs_busy busy = { .file = NULL };
 
 	assert_int_equal(set(room, f.number, ALICE, F_WRLCK, 0, 1), 0);
-	assert_int_equal(fs_setlk(room->fs, f.number, BOB, 2, &lock, &busy), -EAGAIN);
+	assert_int_equal(fs_setlk(room->fs, &somebody, f.number, BOB, 2, &lock, &busy),
+			 -EAGAIN);
 	fs_release(room->fs, f.number);
 	assert_int_equal(room->fake.files, 1);
 	assert_int_equal(native_lock(busy.file, F_OFD_SETLK, &lock), 0);

@@ -34,11 +34,11 @@ static void use_file(uint64_t node, unsigned int number)
 		return;
 	assert(file.io == FS_IO_PASSTHROUGH && file.backing_id > 0);
 	assert(fs_write(shared->fs, file.number, "x", 1, number, false) == 1);
-	fs_setlk(shared->fs, file.number, number, 1, &lock, &busy);
+	fs_setlk(shared->fs, &somebody, file.number, number, 1, &lock, &busy);
 	native_file_unref(busy.file);
 	fs_getlk(shared->fs, file.number, number + 1, &lock);
 	fs_getxattr(shared->fs, &somebody, node, "user.shmfs.io", value, sizeof(value));
-	fs_flock(shared->fs, file.number, LOCK_SH, &busy);
+	fs_flock(shared->fs, &somebody, file.number, LOCK_SH, &busy);
 	if (file.flush)
 		assert(fs_flush(shared->fs, file.number, number) == 0);
 	fs_release(shared->fs, file.number);

@@ -445,7 +445,7 @@ static void check_empty(struct fs *fs)
 {
 	must(fs->files.used == 0 && fs->dirs.used == 0);
 	must(fs->nodes.used == 1);
-	must(atomic_load(&fs->open.taken) == 0);
+	must(fs->open.taken == 0);
 }
 
 /* As a kernel does before it unmounts: nothing of its own is left then. */
