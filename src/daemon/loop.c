@@ -7,9 +7,9 @@
  * sleep side by side and are woken in turn, each on a processor of its own.
  *
  * Others take part in two cases. When a request takes long, the monitor gives the
- * leadership to another thread, so that no request waits for the work of another. When
- * requests are there without a pause, helpers read and serve beside the leader for as
- * long as it lasts.
+ * leadership to another thread, so that no request waits for the work of another, as long
+ * as there are threads: users share them (slow.h). When requests are there without a
+ * pause, helpers read and serve beside the leader for as long as it lasts.
  *
  * The file flag O_NONBLOCK of the session's descriptor is the leader's: it is off only
  * while it sleeps. A helper that reads in just that moment sleeps as well, until the next
@@ -28,6 +28,7 @@
 
 #include "daemon/loop.h"
 #include "daemon/polling.h"
+#include "daemon/slow.h"
 #include "util/clock.h"
 
 /* How long a request may keep others waiting: twice this at the most. */
@@ -50,6 +51,8 @@ struct worker {
 	pthread_t thread;
 	pthread_cond_t called;
 	enum role role;        /* protected by loop->lock */
+	bool slow;             /* what it serves takes long; protected by loop->lock */
+	uid_t slow_uid;        /* likewise: whose that counts as */
 	atomic_bool receiving; /* it may be woken: no native call is under way */
 	struct fuse_buf buf;
 	struct worker *next;      /* in loop->workers; protected by loop->lock */
@@ -74,6 +77,7 @@ struct loop {
 	atomic_ulong served;  /* requests that leaders have begun to serve */
 	atomic_ulong busy;    /* the number of the one that the leader serves, or 0 */
 	atomic_bool watched;  /* by the monitor, which otherwise sleeps */
+	struct slow slow;
 
 	pthread_mutex_t lock;
 	pthread_cond_t watch;          /* for the monitor: watched, or ended */
@@ -82,6 +86,7 @@ struct loop {
 	int result;                    /* protected by lock */
 	unsigned int threads;          /* protected by lock */
 	struct worker *workers, *idle; /* protected by lock */
+	struct worker *leader;         /* the last to be called; protected by lock */
 };
 
 static int wake_signal(void)
@@ -152,6 +157,8 @@ static struct worker *take_idle(struct loop *l)
 static void call(struct worker *w, enum role role)
 {
 	w->role = role;
+	if (role == ROLE_LEADER)
+		w->loop->leader = w;
 	pthread_cond_signal(&w->called);
 }
 
@@ -169,6 +176,7 @@ static void end(struct loop *l, int result)
 	if (!l->ended)
 		l->result = result;
 	l->ended = true;
+	slow_stop(&l->slow);
 	pthread_cond_signal(&l->watch);
 	pthread_cond_signal(&l->end);
 	for (struct worker *w = l->workers; w; w = w->next)
@@ -188,6 +196,8 @@ static int receive(struct worker *w)
 	atomic_store(&w->receiving, true);
 	r = fuse_session_receive_buf(w->loop->session, &w->buf);
 	atomic_store(&w->receiving, false);
+	if (r > 0 && slow_put_off(&w->loop->slow, &w->buf))
+		return -EAGAIN;
 	/* -ECONNABORTED: a request went with the file system; the next read says so. */
 	return r == -EINTR || r == -ECONNABORTED ? -EAGAIN : r;
 }
@@ -341,6 +351,31 @@ static void help(struct worker *w)
 	atomic_fetch_sub(&l->helpers, 1);
 }
 
+/* What @uid asked for is done. Serves what was put off until then. */
+static void serve_put_off(struct loop *l, uid_t uid)
+{
+	struct slow_request *r;
+
+	while ((r = slow_end(&l->slow, uid))) {
+		const struct fuse_buf buf = { .size = r->size, .mem = r->bytes };
+
+		fuse_session_process_buf(l->session, &buf);
+		uid = r->uid;
+		free(r);
+	}
+}
+
+/* Called with the lock held, which it gives up meanwhile. */
+static void end_slow(struct worker *w)
+{
+	if (!w->slow)
+		return;
+	w->slow = false;
+	pthread_mutex_unlock(&w->loop->lock);
+	serve_put_off(w->loop, w->slow_uid);
+	pthread_mutex_lock(&w->loop->lock);
+}
+
 static void *work(void *data)
 {
 	struct worker *w = data;
@@ -360,6 +395,7 @@ static void *work(void *data)
 		else
 			help(w);
 		pthread_mutex_lock(&l->lock);
+		end_slow(w);
 		put_idle(w);
 	}
 	pthread_mutex_unlock(&l->lock);
@@ -375,13 +411,16 @@ static void *work(void *data)
 static void replace_leader(struct loop *l, unsigned long number)
 {
 	struct worker *w = take_idle(l);
+	struct worker *held = l->leader;
 
 	if (!w)
 		return;
-	if (atomic_compare_exchange_strong(&l->busy, &number, 0))
-		call(w, ROLE_LEADER);
-	else
+	if (!atomic_compare_exchange_strong(&l->busy, &number, 0)) {
 		put_idle(w);
+		return;
+	}
+	held->slow = slow_begin(&l->slow, &held->buf, &held->slow_uid);
+	call(w, ROLE_LEADER);
 }
 
 /* Called with the lock held. Returns when more than @served requests have begun. */
@@ -434,6 +473,20 @@ static unsigned int processors(void)
 	return n < 1 ? 1 : (unsigned int)n;
 }
 
+/* Helpers are not watched: should all be held up, many others must be left. */
+static unsigned int helpers_for(unsigned int threads)
+{
+	unsigned int n = processors() - 1;
+
+	return n < threads / 4 ? n : threads / 4;
+}
+
+/* One is left to lead. */
+static unsigned int threads_for_slow(unsigned int threads, unsigned int helpers)
+{
+	return threads > helpers + 1 ? threads - helpers - 1 : 1;
+}
+
 static void init_conditions(struct loop *l)
 {
 	pthread_condattr_t attributes;
@@ -462,7 +515,8 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	l->context = config->context;
 	l->fd = fuse_session_fd(session);
 	l->max_threads = config->threads;
-	l->max_helpers = processors() - 1;
+	l->max_helpers = helpers_for(config->threads);
+	slow_init(&l->slow, l->fd, threads_for_slow(config->threads, l->max_helpers));
 	polling_init(&l->polling, config->poll_ns);
 	pthread_mutex_init(&l->lock, NULL);
 	init_conditions(l);
@@ -475,6 +529,7 @@ struct loop *loop_free(struct loop *l)
 	if (!l)
 		return NULL;
 	assert(!l->workers);
+	slow_done(&l->slow);
 	pthread_cond_destroy(&l->end);
 	pthread_cond_destroy(&l->watch);
 	pthread_mutex_destroy(&l->lock);

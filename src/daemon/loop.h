@@ -25,7 +25,7 @@ DEFINE_CLEANUP(struct loop, loop, loop_free);
 
 /*
  * Serves until the file system is unmounted or loop_stop() was called: 0; or a negative
- * errno. What was read is served before it returns.
+ * errno. What was read is served before it returns, but what was put off (slow.h).
  */
 int loop_run(struct loop *l);
 

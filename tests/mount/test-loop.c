@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -80,9 +81,9 @@ static void start(unsigned int threads, unsigned int poll_us)
 		.threads = threads,
 		.poll_ns = poll_us * UINT64_C(1000),
 	};
-	char name[] = "test-loop";
-	char *argv[] = { name, NULL };
-	struct fuse_args args = FUSE_ARGS_INIT(1, argv);
+	char name[] = "test-loop", option[] = "-oallow_other";
+	char *argv[] = { name, option, NULL };
+	struct fuse_args args = FUSE_ARGS_INIT(2, argv);
 
 	atomic_store(&server.served, 0);
 	atomic_store(&server.over, false);
@@ -228,6 +229,83 @@ static void test_no_thread_left(void **state)
 	unmount_and_finish();
 }
 
+/* Alone with its user id in the process, as system calls by themselves leave it. */
+static void become(uid_t uid)
+{
+	if (syscall(SYS_setresuid, uid, uid, uid) < 0)
+		abort();
+}
+
+#define ALICE 1000
+#define BOB   1001
+#define MANY  (3 * THREADS)
+
+static void *hold_as_alice(void *data)
+{
+	become(ALICE);
+	return hold(data);
+}
+
+static void *hold_as_bob(void *data)
+{
+	become(BOB);
+	return hold(data);
+}
+
+/* Behind so many of others' all that was asked for before has been read. */
+static void *look_up_as_bob(void *data)
+{
+	become(BOB);
+	return look_up_often(data);
+}
+
+static void start_flood(pthread_t threads[MANY])
+{
+	start(THREADS, 100);
+	for (uintptr_t i = 0; i < MANY; i++)
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, hold_as_alice, (void *)i), 0);
+}
+
+static void run_thread(void *(*run)(void *))
+{
+	pthread_t thread;
+	void *done;
+
+	assert_int_equal(pthread_create(&thread, NULL, run, &server), 0);
+	assert_int_equal(pthread_join(thread, &done), 0);
+	assert_non_null(done);
+}
+
+/* Who asks for more than there are threads keeps nobody else from having some. */
+static void test_users_share_threads(void **state)
+{
+	pthread_t alices[MANY], bobs[2];
+	int begun;
+
+	(void)state;
+	start_flood(alices);
+	run_thread(look_up_as_bob);
+	run_thread(look_up_as_bob);
+	must(sem_getvalue(&server.begun, &begun));
+	assert_in_range(begun, THREADS / 4, THREADS - 4);
+	/* His take their time, too. */
+	for (uintptr_t i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&bobs[i], NULL, hold_as_bob,
+						(void *)(MANY + i)),
+				 0);
+	await_begun((unsigned int)begun + 2);
+	look_up("other");
+	run_thread(look_up_as_bob);
+	/* And hers are all served, when it is their turn. */
+	for (int i = 0; i < 2; i++)
+		must(sem_post(&server.go));
+	release_held(alices, MANY);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(bobs[i], NULL), 0);
+	unmount_and_finish();
+}
+
 static void *stop_loop(void *data)
 {
 	const struct timespec moment = { .tv_nsec = 1000000 };
@@ -274,6 +352,27 @@ static void test_stop_answers(void **state)
 	release_held(threads, 3);
 	stop_and_finish(&stopper);
 	assert_int_equal(atomic_load(&server.interrupted), 0);
+}
+
+/* What was put off is not served any more. */
+static void test_stop_in_a_flood(void **state)
+{
+	pthread_t alices[MANY], stopper;
+	int begun;
+
+	(void)state;
+	start_flood(alices);
+	run_thread(look_up_as_bob);
+	must(sem_getvalue(&server.begun, &begun));
+	assert_in_range(begun, 1, THREADS - 4);
+	assert_int_equal(pthread_create(&stopper, NULL, stop_loop, NULL), 0);
+	while (atomic_load(&server.stops) < 10)
+		sched_yield();
+	for (int i = 0; i < begun; i++)
+		must(sem_post(&server.go));
+	stop_and_finish(&stopper);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(pthread_join(alices[i], NULL), 0);
 }
 
 static void *look_up_until_gone(void *data)
@@ -380,8 +479,10 @@ static int run(void)
 		mount_test_unmounted(test_many_callers),
 		mount_test_unmounted(test_slow_requests_hold_nobody),
 		mount_test_unmounted(test_no_thread_left),
+		mount_test_unmounted(test_users_share_threads),
 		mount_test_unmounted(test_stop_idle),
 		mount_test_unmounted(test_stop_answers),
+		mount_test_unmounted(test_stop_in_a_flood),
 		mount_test_unmounted(test_stop_under_load),
 		mount_test_unmounted(test_idle_is_asleep),
 	};
