@@ -9,7 +9,7 @@ packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-d
 	libseccomp-dev libsystemd-dev'
 packages_demo="$packages_build python3 xxd attr"
 packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
-	perl-base postgresql scdoc tar"
+	perl-base postgresql scdoc tar default-jdk-headless golang-go nodejs rustc"
 packages_check="$packages_test clang clang-format clang-tidy fish libclang-rt-dev shellcheck valgrind
 	zsh"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"

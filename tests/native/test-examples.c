@@ -2,7 +2,8 @@
 /*
  * The example programs, one set of them on the objects of another set:
  *
- *	test-examples OBJECT REGION SYSV OTHER_OBJECT OTHER_REGION OTHER_SYSV
+ *	test-examples OBJECT REGION SYSV RING OTHER_OBJECT OTHER_REGION OTHER_SYSV \
+ *		OTHER_RING
  *
  * With the set on libshmfs and the set on Boost, in both orders, that is the proof of
  * interoperability by name and by key.
@@ -19,6 +20,7 @@ struct set {
 	const char *object;
 	const char *region;
 	const char *sysv;
+	const char *ring;
 };
 
 static struct set mine, others;
@@ -178,6 +180,41 @@ static void test_live_segment(void **state)
 	assert_int_equal(shmfs_sysv_remove(id), -EINVAL);
 }
 
+static void pass_on(const struct set *sender, const struct set *receiver)
+{
+	char output[1024];
+
+	assert_int_equal(run(sender->ring, "send", "ring", "one", output), 0);
+	assert_int_equal(run(sender->ring, "send", "ring", "two", output), 0);
+	assert_int_equal(run(receiver->ring, "receive", "ring", "2", output), 0);
+	assert_string_equal(output, "one\ntwo\n");
+}
+
+static void test_ring(void **state)
+{
+	(void)state;
+	/* More often than it has slots. */
+	for (int i = 0; i < 5; i++) {
+		pass_on(&mine, &others);
+		pass_on(&others, &mine);
+	}
+	assert_int_equal(shmfs_object_remove("ring"), 0);
+}
+
+/* What is no ring stays what it is. */
+static void test_no_ring(void **state)
+{
+	char output[1024];
+
+	(void)state;
+	run_object(&mine);
+	assert_int_equal(run(others.ring, "send", "Boost", "text", output), 1);
+	assert_string_equal(output, "");
+	run_object(&others);
+	assert_int_equal(run_region(&others, "check", ""), 0);
+	assert_int_equal(shmfs_object_remove("Boost"), 0);
+}
+
 static void test_no_object(void **state)
 {
 	char output[1024];
@@ -196,13 +233,14 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_object),       fixture_test(test_stores),
 		fixture_test(test_live),         fixture_test(test_segment),
-		fixture_test(test_live_segment), fixture_test(test_no_object),
+		fixture_test(test_live_segment), fixture_test(test_ring),
+		fixture_test(test_no_ring),      fixture_test(test_no_object),
 	};
 
-	if (argc != 7)
+	if (argc != 9)
 		return 1;
-	mine = (struct set){ argv[1], argv[2], argv[3] };
-	others = (struct set){ argv[4], argv[5], argv[6] };
+	mine = (struct set){ argv[1], argv[2], argv[3], argv[4] };
+	others = (struct set){ argv[5], argv[6], argv[7], argv[8] };
 	sandbox_enter();
 	return cmocka_run_group_tests_name("examples", tests, NULL, NULL) != 0;
 }
