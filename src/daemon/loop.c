@@ -275,21 +275,20 @@ static void wake_monitor(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* What the request of @w is; it need not be in memory. */
-static uint32_t request_of(const struct worker *w)
+/* What is asked for; it need not be in memory. */
+static uint32_t request_of(const struct fuse_buf *buf)
 {
-	const struct fuse_in_header *header = w->buf.mem;
+	const struct fuse_in_header *header = buf->mem;
 
-	return w->buf.flags & FUSE_BUF_IS_FD ? 0 : header->opcode;
+	return buf->flags & FUSE_BUF_IS_FD ? 0 : header->opcode;
 }
 
-static void process(struct worker *w)
+static void process(struct loop *l, const struct fuse_buf *buf)
 {
-	struct loop *l = w->loop;
-	uint32_t request = request_of(w);
+	uint32_t request = request_of(buf);
 	uint64_t begin = clock_ns();
 
-	fuse_session_process_buf(l->session, &w->buf);
+	fuse_session_process_buf(l->session, buf);
 	if (l->told)
 		l->told(l->context, request, clock_ns() - begin);
 }
@@ -303,7 +302,7 @@ static bool serve(struct worker *w)
 	atomic_store(&l->busy, number);
 	if (!atomic_load(&l->watched))
 		wake_monitor(l);
-	process(w);
+	process(l, &w->buf);
 	return atomic_compare_exchange_strong(&l->busy, &number, 0);
 }
 
@@ -347,7 +346,7 @@ static void help(struct worker *w)
 	struct loop *l = w->loop;
 
 	while (!atomic_load(&l->sleeping) && receive(w) > 0)
-		process(w);
+		process(l, &w->buf);
 	atomic_fetch_sub(&l->helpers, 1);
 }
 
@@ -359,7 +358,7 @@ static void serve_put_off(struct loop *l, uid_t uid)
 	while ((r = slow_end(&l->slow, uid))) {
 		const struct fuse_buf buf = { .size = r->size, .mem = r->bytes };
 
-		fuse_session_process_buf(l->session, &buf);
+		process(l, &buf);
 		uid = r->uid;
 		free(r);
 	}
