@@ -99,9 +99,9 @@ class Pages(unittest.TestCase):
         self.assertGreaterEqual(len(linted), len(RUNS))
         done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", *linted],
                               check=False, capture_output=True, text=True)
-        # scdoc begins a paragraph wherever one might be needed.
+        # scdoc begins a paragraph wherever one might be needed, and newer ones escape the date.
         faults = [line for line in done.stdout.splitlines()
-                  if "skipping paragraph macro" not in line]
+                  if not re.search("skipping paragraph macro|cannot parse date", line)]
         self.assertEqual(faults, [])
 
     def test_synopsis(self):
