@@ -92,7 +92,7 @@ static const char of_all[] =
 	"rt_sigaction rt_sigprocmask rt_sigreturn sigreturn sigaltstack wait4 waitid "
 	/* Who we are. */
 	"getuid geteuid getgid getegid getgroups setgroups getuid32 geteuid32 getgid32 "
-	"getegid32 getgroups32 setgroups32 uname sysinfo getrandom "
+	"getegid32 getgroups32 setgroups32 capget capset uname sysinfo getrandom "
 	/* To go to the background, to tell that we serve, to leave. */
 	"dup dup2 dup3 chdir pipe2 connect sendmsg sendto send getsockopt setsockopt ";
 

@@ -5,9 +5,14 @@
  * change: with the real and saved ids left alone, the caller can neither signal nor trace
  * the thread that works for it, and the permitted capabilities survive to be effective
  * again.
+ *
+ * Root may have given capabilities up, or been started without, as in most containers.
+ * Its request waits while we act, so what the kernel says of the thread that made it
+ * holds as long. It costs one system call, and nothing of it can be out of date.
  */
 #include <errno.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -39,6 +44,55 @@ int caller_init(void)
 bool caller_serves_all(void)
 {
 	return self.privileged;
+}
+
+/* What root as a caller may need of the process's. */
+#define LENT                                                           \
+	(1u << CAP_CHOWN | 1u << CAP_DAC_OVERRIDE | 1u << CAP_FOWNER | \
+	 1u << CAP_IPC_OWNER | 1u << CAP_SYS_ADMIN)
+
+/* The sets of version 3: those above are in the first of two. */
+struct capabilities {
+	struct __user_cap_data_struct of[2];
+};
+
+/* Those of @thread, 0: of this one. */
+static int get_capabilities(pid_t thread, struct capabilities *ret)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, thread };
+
+	return syscall(SYS_capget, &header, ret->of) < 0 ? -errno : 0;
+}
+
+/* Makes those effective that are permitted, but for @less. */
+static int set_capabilities(uint32_t less)
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct capabilities own;
+	int r = get_capabilities(0, &own);
+
+	if (r < 0)
+		return r;
+	own.of[0].effective = own.of[0].permitted & ~less;
+	own.of[1].effective = own.of[1].permitted;
+	return syscall(SYS_capset, &header, own.of) < 0 ? -errno : 0;
+}
+
+/* Of what is lent, what root as a caller does not have itself. */
+static uint32_t lacks(const struct caller *caller)
+{
+	struct capabilities its;
+
+	if (caller->thread <= 0 || get_capabilities(caller->thread, &its) < 0)
+		return LENT;
+	return LENT & ~its.of[0].effective;
+}
+
+bool caller_has(const struct caller *caller, unsigned int capability)
+{
+	if (!caller || !self.privileged)
+		return true;
+	return caller->uid == 0 && !(lacks(caller) & 1u << capability);
 }
 
 static int set_groups(size_t n, const gid_t *groups)
@@ -104,29 +158,51 @@ bool caller_is_in(const struct caller *caller, gid_t group)
 	return false;
 }
 
+/* Whether @caller has no rights but by capabilities that are the process's own, too. */
+static bool is_self(const struct caller *caller, uint32_t less)
+{
+	return caller->uid == self.uid && caller->gid == self.gid && !less;
+}
+
+static int enter(const struct caller *caller, bool groups, uint32_t less,
+		 struct caller_guard *guard)
+{
+	int r = 0;
+
+	if (groups)
+		r = enter_groups(caller);
+	if (r < 0)
+		return r;
+	guard->groups = groups;
+	guard->ids = true;
+	r = set_gid(caller->gid);
+	if (r == 0)
+		r = set_uid(caller->uid);
+	if (r < 0 || !less)
+		return r;
+	guard->less = true;
+	return set_capabilities(less);
+}
+
 int caller_enter(const struct caller *caller, bool groups, struct caller_guard *guard)
 {
+	uint32_t less;
 	int r;
 
-	*guard = (struct caller_guard){ false, false };
+	*guard = (struct caller_guard){ .ids = false };
 	if (!caller)
 		return 0;
 	/* Who cannot become the caller must not lend his own rights to others. */
 	if (!self.privileged)
 		return caller->uid == self.uid || caller->uid == 0 ? 0 : -EACCES;
-	/* Root's rights come from its capabilities, not from groups. */
-	if (caller->uid == self.uid && caller->gid == self.gid)
+	less = caller->uid == 0 ? lacks(caller) : 0;
+	if (is_self(caller, less))
 		return 0;
-	if (groups && caller->uid != 0) {
-		r = enter_groups(caller);
-		if (r < 0)
-			return r;
-		guard->groups = true;
-	}
-	guard->ids = true;
-	r = set_gid(caller->gid);
-	if (r == 0)
-		r = set_uid(caller->uid);
+	/* Root's rights come from its capabilities, not from groups, while it has them.
+	 */
+	if (caller->uid == 0)
+		groups = less && caller->groups;
+	r = enter(caller, groups, less, guard);
 	if (r < 0)
 		caller_leave(guard);
 	return r;
@@ -138,10 +214,12 @@ void caller_leave(struct caller_guard *guard)
 
 	/* To go on with somebody else's identity is the one thing that must never happen.
 	 */
+	if (guard->less && set_capabilities(0) < 0)
+		abort();
 	if (guard->ids && (set_uid(self.uid) < 0 || set_gid(self.gid) < 0))
 		abort();
 	if (guard->groups && set_groups(0, NULL) < 0)
 		abort();
-	*guard = (struct caller_guard){ false, false };
+	*guard = (struct caller_guard){ .ids = false };
 	errno = saved;
 }

@@ -13,7 +13,11 @@
 struct caller {
 	uid_t uid; /* effective user and group of the request */
 	gid_t gid;
-	pid_t thread; /* by its number here; 0: unknown. It decides about no right */
+	/*
+	 * By its number here; 0: unknown. It decides which of root's capabilities it has:
+	 * unknown, none.
+	 */
+	pid_t thread;
 	/*
 	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
 	 * number, also where it is more than @n, or a negative errno. It costs a walk
@@ -33,6 +37,7 @@ static inline uid_t caller_uid(const struct caller *caller)
 struct caller_guard {
 	bool ids;    /* protected by nothing: lives on its thread's stack */
 	bool groups; /* likewise */
+	bool less;   /* likewise: capabilities are not all effective */
 };
 
 /*
@@ -41,6 +46,12 @@ struct caller_guard {
  * negative errno.
  */
 int caller_init(void);
+
+/*
+ * Whether @caller (NULL: the process itself) is root and has @capability (of those that
+ * it is lent, by its number in linux/capability.h).
+ */
+bool caller_has(const struct caller *caller, unsigned int capability);
 
 /* Whether callers other than the process's own user, and root, are served. */
 bool caller_serves_all(void);
@@ -58,7 +69,8 @@ bool caller_is_in(const struct caller *caller, gid_t group);
  * @guard:	what caller_leave() needs; declare it with _as_caller_
  *
  * A process without root serves its own user, and root, with nothing to switch; others
- * get -EACCES.
+ * get -EACCES. Root as a caller is lent the process's capabilities, but for those that it
+ * does not have itself; then its groups decide as others' do.
  *
  * Return: 0, or a negative errno: then nothing is switched. -EACCES where the groups
  * decide and cannot be read.

@@ -158,7 +158,7 @@ static int create_pending(struct kind *k, const struct caller *caller, key_t key
 			  struct object_info *ret_info)
 {
 	_cleanup_pending_ struct sysv_pending *pending = NULL;
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct sysv_file *f = NULL;
 	struct shmid_ds ds;
 	int r;
@@ -218,7 +218,7 @@ int sysv_create(struct kind *k, const struct caller *caller, const char *name, i
 static int remove_once(struct kind *k, const struct caller *caller,
 		       const struct sysv_name *name)
 {
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct found found;
 	int r = find(k, name, &found);
 

@@ -9,6 +9,7 @@
  * nothing at all until it is surely the one that was made.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
@@ -187,8 +188,8 @@ void sysv_pending_closed(struct sysv_pending *p)
 /* The rule of shmctl(2) for IPC_SET and IPC_RMID. Called with the lock held. */
 static bool may_set(const struct sysv_pending *p, const struct caller *caller)
 {
-	return !caller || caller->uid == 0 || caller->uid == p->perm.uid ||
-	       caller->uid == p->perm.cuid;
+	return !caller || caller->uid == p->perm.uid || caller->uid == p->perm.cuid ||
+	       (caller->uid == 0 && caller_has(caller, CAP_SYS_ADMIN));
 }
 
 int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller)
@@ -300,7 +301,7 @@ static int check_made(int id, uid_t maker, struct shmid_ds *ret)
 /* Gives the new segment the owner and the mode that it shall have. */
 static int set_perm(const struct sysv_pending *p, int id, struct shmid_ds *ds)
 {
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct ipc_perm *perm = &ds->shm_perm;
 	int r;
 
@@ -337,7 +338,7 @@ static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int
 /* What was made goes again, unless it has. */
 static void unmake(const struct sysv_pending *p, int id, uid_t maker)
 {
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 
 	if (check_made(id, maker, &ds) == 0 && caller_enter(&p->user, false, &guard) == 0)

@@ -174,7 +174,7 @@ static int attach_checked(int id, int flags, void **ret)
 static int attach_as(struct sysv_segments *s, int id, int64_t birth,
 		     const struct caller *caller, int flags, void **ret)
 {
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 	int r = check_birth(s, id, birth, &ds);
 

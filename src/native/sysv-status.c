@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -76,7 +77,7 @@ int sysv_allows(const struct shmid_ds *ds, const struct caller *caller, int mask
 	unsigned int granted = perm->mode;
 
 	/* CAP_IPC_OWNER, which goes for execution, too. */
-	if (uid == 0)
+	if (uid == 0 && caller_has(caller, CAP_IPC_OWNER))
 		return 0;
 	if (owns(perm, uid))
 		granted >>= 6;

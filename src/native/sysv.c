@@ -354,7 +354,7 @@ static int set(struct sysv_file *f, const struct caller *caller,
 	       void (*change)(struct ipc_perm *, const struct ipc_perm *),
 	       const struct ipc_perm *to)
 {
-	_as_caller_ struct caller_guard guard = { false, false };
+	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 	int id, r;
 

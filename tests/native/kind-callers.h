@@ -2,6 +2,8 @@
 #pragma once
 /* Callers who are somebody, with groups that are asked for. */
 #include <grp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "kind-fixture.h"
 
@@ -23,9 +25,11 @@ static inline int read_groups(void *context, size_t n, gid_t *ret)
 
 static inline struct caller user(uid_t uid, struct groups *g)
 {
-	return (struct caller){
-		.uid = uid, .gid = uid, .groups = read_groups, .context = g
-	};
+	return (struct caller){ .uid = uid,
+				.gid = uid,
+				.thread = (pid_t)syscall(SYS_gettid),
+				.groups = read_groups,
+				.context = g };
 }
 
 /*

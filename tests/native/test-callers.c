@@ -3,6 +3,7 @@
  * Who asks: every kind lets the native kernel decide, as the caller, on one thread only,
  * with groups that are asked for where they can decide.
  */
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sys/syscall.h>
 
@@ -203,6 +204,29 @@ static void test_groups_are_asked_only_where_they_decide(void **state)
 	drop(0, f);
 }
 
+/* Of whom nothing is known but the number is lent nothing. */
+static void test_unknown_root(void **state)
+{
+	struct groups none = { .n = 0 };
+	struct caller alice = user(1000, &none);
+	struct caller root = user(0, &none);
+	struct native_file *f;
+
+	(void)state;
+	need_root();
+	f = create_named(&alice, name(0), 0600, SIZE);
+	root.thread = 0;
+	assert_int_equal(try_open(f, &root, O_RDWR), unreadable());
+	assert_int_equal(native_chmod(f, &root, 0666), -EPERM);
+	assert_false(caller_has(&root, CAP_FOWNER));
+	root = user(0, &none);
+	assert_true(caller_has(&root, CAP_FOWNER));
+	assert_int_equal(native_chmod(f, &root, 0666), 0);
+	assert_int_equal(try_open(f, &root, O_RDWR), 0);
+	native_file_unref(f);
+	assert_int_equal(kind_remove(kind, &alice, name(0)), 0);
+}
+
 struct meeting {
 	pthread_barrier_t both;
 	uid_t seen;
@@ -272,6 +296,7 @@ int main(int argc, char *argv[])
 		kind_test(test_groups_of_what_is_there),
 		kind_test(test_many_groups),
 		kind_test(test_groups_are_asked_only_where_they_decide),
+		kind_test(test_unknown_root),
 		kind_test(test_one_thread_only),
 		kind_test(test_nobody_to_enter),
 	};

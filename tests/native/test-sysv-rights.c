@@ -167,9 +167,9 @@ static void expect_agreement(const struct person *p, int mode, const char *what,
 static void ask_the_kind(const struct person *p, struct groups *groups, int mode)
 {
 	_cleanup_native_ struct native_file *handle = handle_of(id_name(segments[mode]));
-	struct caller c = { .uid = p->uid, .gid = p->gid, .groups = read_groups };
+	struct caller c = user(p->uid, groups);
 
-	c.context = groups;
+	c.gid = p->gid;
 	for (size_t i = 0; i < ATTEMPTS; i++) {
 		const struct attempt *a = &attempts[i];
 		int expected = native->attempts[mode][i];
