@@ -41,7 +41,7 @@ static int finish_output(void)
 static int run(struct options *o)
 {
 	int ready = -1;
-	int r = mountpoint_check(&o->mountpoint);
+	int r = mountpoint_check(&o->mountpoint, o->shm_dir);
 
 	if (r < 0)
 		return 1;

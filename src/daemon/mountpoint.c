@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be wrong with a mount point, said in words before anything is mounted. */
+/* What can be wrong with a mount point, in words, and what to do about it. */
 #include <errno.h>
 #include <mntent.h>
 #include <stdbool.h>
@@ -53,7 +53,16 @@ static int explain(const char *path, int error)
 	return -error;
 }
 
-int mountpoint_check(char **path)
+/* What is mounted there would hide what it shows, from native programs above all. */
+static bool is_shown(const struct stat *st, const char *shown)
+{
+	struct stat other;
+
+	return shown && stat(shown, &other) == 0 && st->st_dev == other.st_dev &&
+	       st->st_ino == other.st_ino;
+}
+
+int mountpoint_check(char **path, const char *shown)
 {
 	_cleanup_free_ char *absolute = realpath(*path, NULL);
 	struct stat st;
@@ -67,7 +76,37 @@ int mountpoint_check(char **path)
 			  absolute);
 		return -EBUSY;
 	}
+	if (is_shown(&st, shown)) {
+		log_error("'%s' is what would be shown: mount it on another directory",
+			  absolute);
+		return -EBUSY;
+	}
 	free(*path);
 	*path = take_ptr(absolute);
 	return 0;
+}
+
+/* What to do, by a part of what libfuse, fusermount3 or the kernel say. */
+static const struct hint {
+	const char *said;
+	const char *advice;
+} hints[] = {
+	{ "device not found", "; a container has to be given /dev/fuse" },
+	{ "open /dev/fuse: Permission denied",
+	  ": mount as root, or let users open it (chmod 666 /dev/fuse)" },
+	{ "mount failed: Operation not permitted",
+	  ": mounting takes root, and in a container CAP_SYS_ADMIN" },
+	{ "no write access to mountpoint",
+	  ": mount on a directory of your own, or as root" },
+	{ "", "" },
+};
+
+void mountpoint_explain(const char *path, const char *said)
+{
+	const struct hint *hint = hints;
+
+	while (!strstr(said, hint->said))
+		hint++;
+	log_error("cannot mount on '%s': %s%s", path, *said ? said : "no reason given",
+		  hint->advice);
 }

@@ -227,8 +227,18 @@ static int check_for_kind(const struct options *o)
 	return -EINVAL;
 }
 
+/* An option in front of which -o was forgotten is no name for the mount table. */
+static bool is_option(const char *source)
+{
+	return source && strchr(source, '=') && fuse_opt_match(templates, source);
+}
+
 static int check_values(struct options *o)
 {
+	if (is_option(o->source)) {
+		log_error("'%s' is an option: put -o before it", o->source);
+		return -EINVAL;
+	}
 	if (check_kind(o) < 0)
 		return -EINVAL;
 	if (!o->mountpoint) {

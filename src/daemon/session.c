@@ -19,6 +19,7 @@
 #include "daemon/limits.h"
 #include "daemon/log.h"
 #include "daemon/loop.h"
+#include "daemon/mountpoint.h"
 #include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
@@ -133,8 +134,7 @@ static int mount_session(struct session *s)
 		mounted = true;
 	message = log_captured();
 	if (!mounted) {
-		log_error("cannot mount on '%s': %s", s->options->mountpoint,
-			  *message ? message : "no reason given");
+		mountpoint_explain(s->options->mountpoint, message);
 		return -EIO;
 	}
 	r = unmount_mounted(&s->unmount);
@@ -194,6 +194,9 @@ static int settle_io(struct session *s)
 	snprintf(s->status, sizeof(s->status),
 		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", subject(o),
 		 o->mountpoint, r < 0 ? why : "passthrough");
+	/* Nobody asked for it, and in the background only the journal would tell. */
+	if (r < 0 && o->passthrough == PASSTHROUGH_AUTO && !o->foreground)
+		log_info("%s; shared mappings are refused (ENODEV)", s->status);
 	return 0;
 }
 
