@@ -7,6 +7,7 @@
  * an id that is gone.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -147,16 +148,40 @@ int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
 	return r;
 }
 
+/* What is not bounded does not keep its contents. */
+bool file_empties(const struct fs *fs, int flags)
+{
+	return flags & O_TRUNC && !fs->kind->ops->bounded;
+}
+
+int file_empty(struct fs *fs, const struct caller *caller, struct native_file *native,
+	       int flags)
+{
+	_cleanup_native_ struct native_file *emptied = NULL;
+
+	if (!file_empties(fs, flags))
+		return 0;
+	return native_open(native, caller, flags, &emptied);
+}
+
 static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
 		     struct fs_open_file *ret)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	_cleanup_native_ struct native_file *native = NULL;
+	int first = file_empties(fs, flags) ? flags & ~O_TRUNC : flags;
 	int r = node_hold_named(fs, caller, node, &handle);
 
 	if (r == 0)
-		r = native_open(handle, caller, flags, &native);
-	return r < 0 ? r : file_add(fs, caller_uid(caller), node, flags, &native, ret);
+		r = native_open(handle, caller, first, &native);
+	if (r == 0)
+		r = file_add(fs, caller_uid(caller), node, flags, &native, ret);
+	if (r < 0)
+		return r;
+	r = file_empty(fs, caller, handle, flags);
+	if (r < 0)
+		file_drop(fs, ret->number, NULL);
+	return r;
 }
 
 /* The limit comes first: opening may truncate, creating makes what is seen natively. */
@@ -165,15 +190,17 @@ int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags
 {
 	int r = quota_take(&fs->open, caller_uid(caller));
 
-	if (r < 0)
+	if (r < 0) {
+		fs_lost(fs, caller ? caller->thread : 0);
 		return r;
+	}
 	r = open_node(fs, caller, node, flags, ret);
 	if (r < 0)
 		quota_give(&fs->open, caller_uid(caller));
 	return r;
 }
 
-void fs_release(struct fs *fs, uint64_t file)
+bool file_drop(struct fs *fs, uint64_t file, uid_t *ret_uid)
 {
 	struct opened *o;
 	struct file *f;
@@ -184,19 +211,29 @@ void fs_release(struct fs *fs, uint64_t file)
 		DL_DELETE(f->node->opened->files, f);
 	pthread_mutex_unlock(&fs->lock);
 	if (!f)
-		return;
+		return false;
 	o = f->node->opened;
 	pthread_mutex_lock(&o->lock);
 	lock_drop_file(fs, o, file);
 	pthread_mutex_unlock(&o->lock);
 	native_file_unref(f->native);
-	quota_give(&fs->open, f->uid);
+	if (ret_uid)
+		*ret_uid = f->uid;
 	opened_put(fs, f->node);
 	free(f);
 	pthread_mutex_lock(&fs->lock);
 	fs->releases++;
 	pthread_cond_broadcast(&fs->released);
 	pthread_mutex_unlock(&fs->lock);
+	return true;
+}
+
+void fs_release(struct fs *fs, uint64_t file)
+{
+	uid_t uid;
+
+	if (file_drop(fs, file, &uid))
+		quota_give(&fs->open, uid);
 }
 
 int file_hold(struct fs *fs, uint64_t file, struct native_file **ret)

@@ -44,6 +44,20 @@ struct opened {
 int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
 	     struct native_file **native, struct fs_open_file *ret);
 
+/*
+ * Takes it back, which the kernel knows no more, or not yet. Returns whether it was
+ * there; whose it was goes to @ret_uid, unless that is NULL.
+ */
+bool file_drop(struct fs *fs, uint64_t file, uid_t *ret_uid);
+
+/*
+ * What O_TRUNC takes away is gone, whatever fails after it. So files are opened without
+ * it where it does that, and when nothing else can fail @native is opened once more.
+ */
+bool file_empties(const struct fs *fs, int flags);
+int file_empty(struct fs *fs, const struct caller *caller, struct native_file *native,
+	       int flags);
+
 /* The native file behind an open one, with a reference for the caller: -EBADF if there is
  * none. */
 int file_hold(struct fs *fs, uint64_t file, struct native_file **ret);

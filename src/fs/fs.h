@@ -102,6 +102,8 @@ void fs_set_direct(struct fs *fs);
 int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 	      struct fs_entry *ret);
 void fs_forget(struct fs *fs, uint64_t node, uint64_t lookups);
+/* A request of @thread has failed before it came here. */
+void fs_lost(struct fs *fs, pid_t thread);
 int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file);
 /* Only regular files can be made: else -EPERM. */

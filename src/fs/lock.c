@@ -80,6 +80,12 @@ void lock_drop_all(struct fs *fs, struct opened *o)
 	lock_drop_file(fs, o, 0);
 }
 
+/* Nothing that is wrong with how something is opened. */
+static bool is_shortage(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE;
+}
+
 /*
  * Any open file can be locked through, so the owner's must allow both kinds of lock;
  * where that is not possible (a program that is running, say) it allows what @like
@@ -90,8 +96,11 @@ static int open_for_locks(struct native_file *like, struct native_file **ret)
 	static const int flags[] = { O_RDWR, O_RDONLY, O_WRONLY };
 	int r = -EACCES;
 
-	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && r < 0; i++)
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]) && r < 0; i++) {
 		r = native_open(like, NULL, flags[i], ret);
+		if (is_shortage(r))
+			break;
+	}
 	return r;
 }
 

@@ -62,6 +62,12 @@ void fs_forget(struct fs *fs, uint64_t node, uint64_t lookups)
 	node_forget(fs, node, lookups);
 }
 
+void fs_lost(struct fs *fs, pid_t thread)
+{
+	if (fs->keeps)
+		refusals_lost(&fs->refusals, thread);
+}
+
 /*
  * What was made for a request that then fails goes again: unless somebody has put another
  * object in its place meanwhile.
@@ -88,6 +94,23 @@ static int create(struct fs *fs, const struct caller *caller, const char *name, 
 	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
 }
 
+/* Makes what was found or made as @name an open file. */
+static int open_created(struct fs *fs, const struct caller *caller,
+			const struct object_info *info, int flags,
+			struct native_file **native, uint64_t node,
+			struct fs_open_file *ret)
+{
+	_cleanup_native_ struct native_file *opened = native_file_ref(*native);
+	int r = file_add(fs, caller_uid(caller), node, flags, native, ret);
+
+	if (r < 0 || info->created)
+		return r;
+	r = file_empty(fs, caller, opened, flags);
+	if (r < 0)
+		file_drop(fs, ret->number, NULL);
+	return r;
+}
+
 static int create_open(struct fs *fs, const struct caller *caller, const char *name,
 		       int flags, mode_t mode, struct fs_entry *ret,
 		       struct fs_open_file *ret_file)
@@ -95,13 +118,14 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 	_cleanup_native_ struct native_file *native = NULL;
 	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
-	int r = create(fs, caller, name, flags, mode, &native, &info);
+	int first = file_empties(fs, flags) ? flags & ~O_TRUNC : flags;
+	int r = create(fs, caller, name, first, mode, &native, &info);
 
 	if (r < 0)
 		return r;
 	r = learn(fs, &info, name, since, ret);
 	if (r == 0) {
-		r = file_add(fs, caller_uid(caller), ret->node, flags, &native, ret_file);
+		r = open_created(fs, caller, &info, flags, &native, ret->node, ret_file);
 		if (r < 0)
 			node_forget(fs, ret->node, 1);
 	}

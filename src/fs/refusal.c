@@ -12,16 +12,16 @@ void refusals_done(struct refusals *r)
 	pthread_mutex_destroy(&r->lock);
 }
 
-static struct refusal *place(struct refusals *r, const struct caller *caller)
+static struct refusal *place(struct refusals *r, pid_t thread)
 {
-	return &r->entries[(unsigned int)caller->thread % REFUSALS];
+	return &r->entries[(unsigned int)thread % REFUSALS];
 }
 
 void refusals_add(struct refusals *r, const struct caller *caller, uint64_t node,
 		  bool opens)
 {
 	pthread_mutex_lock(&r->lock);
-	*place(r, caller) = (struct refusal){
+	*place(r, caller->thread) = (struct refusal){
 		.thread = caller->thread,
 		.opens = opens,
 		.node = node,
@@ -31,7 +31,7 @@ void refusals_add(struct refusals *r, const struct caller *caller, uint64_t node
 
 void refusals_found(struct refusals *r, const struct caller *caller, uint64_t node)
 {
-	struct refusal *e = place(r, caller);
+	struct refusal *e = place(r, caller->thread);
 
 	pthread_mutex_lock(&r->lock);
 	if (e->node && e->thread == caller->thread) {
@@ -44,7 +44,7 @@ void refusals_found(struct refusals *r, const struct caller *caller, uint64_t no
 bool refusals_take(struct refusals *r, const struct caller *caller, uint64_t node,
 		   bool opens)
 {
-	struct refusal *e = place(r, caller);
+	struct refusal *e = place(r, caller->thread);
 	bool taken = false;
 
 	pthread_mutex_lock(&r->lock);
@@ -54,4 +54,14 @@ bool refusals_take(struct refusals *r, const struct caller *caller, uint64_t nod
 	}
 	pthread_mutex_unlock(&r->lock);
 	return taken;
+}
+
+void refusals_lost(struct refusals *r, pid_t thread)
+{
+	struct refusal *e = place(r, thread);
+
+	pthread_mutex_lock(&r->lock);
+	if (e->thread == thread)
+		e->node = 0;
+	pthread_mutex_unlock(&r->lock);
 }

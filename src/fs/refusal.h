@@ -39,3 +39,5 @@ void refusals_found(struct refusals *r, const struct caller *caller, uint64_t no
 /* Whether the caller comes back for @node; forgets the refusal in any case. */
 bool refusals_take(struct refusals *r, const struct caller *caller, uint64_t node,
 		   bool opens);
+/* @thread asks no more: a request of it failed before it came here. */
+void refusals_lost(struct refusals *r, pid_t thread);

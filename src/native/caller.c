@@ -134,7 +134,7 @@ static int enter_groups(const struct caller *caller)
 	gid_t usual[GROUPS_USUAL];
 	int n = read_groups(caller, usual, &many);
 
-	if (n == -ENOMEM)
+	if (n == -ENOMEM || n == -EMFILE || n == -ENFILE)
 		return n;
 	/* Without the groups that decide nobody can say yes. */
 	return n < 0 ? -EACCES : set_groups((size_t)n, many ? many : usual);

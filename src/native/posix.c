@@ -67,7 +67,7 @@ static int fd_of(struct native_file *f)
 	return ((struct posix_file *)f)->fd;
 }
 
-/* Takes over @fd. */
+/* Takes over @fd, which may be put in later. */
 static int posix_file_new(struct kind *k, int *fd, struct native_file **ret)
 {
 	struct posix_file *f = malloc(sizeof(*f));
@@ -289,8 +289,8 @@ static int open_as(struct native_file *f, const struct caller *caller, int flags
 static int posix_open(struct native_file *f, const struct caller *caller, int flags,
 		      struct native_file **ret)
 {
-	_cleanup_close_ int fd = -1;
-	int r;
+	_cleanup_native_ struct native_file *opened = NULL;
+	int r, fd, none = -1;
 
 	/*
 	 * To execute takes the right to read as well: the kernel would let the process be
@@ -301,8 +301,14 @@ static int posix_open(struct native_file *f, const struct caller *caller, int fl
 		if (r < 0)
 			return r;
 	}
-	fd = open_as(f, caller, flags);
-	return fd < 0 ? fd : posix_file_new(f->kind, &fd, ret);
+	/* Opening may empty the object: nothing must fail after it. */
+	r = posix_file_new(f->kind, &none, &opened);
+	fd = r < 0 ? r : open_as(f, caller, flags);
+	if (fd < 0)
+		return fd;
+	((struct posix_file *)opened)->fd = fd;
+	*ret = take_ptr(opened);
+	return 0;
 }
 
 static int posix_stat(struct native_file *f, struct object_info *ret)
