@@ -5,6 +5,7 @@
  */
 #define FUSE_USE_VERSION 312
 #include <ctype.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <fuse_log.h>
 #include <stdarg.h>
@@ -69,7 +70,7 @@ static const char *without_prefix(const char *message)
 }
 
 static void __attribute__((format(printf, 2, 0)))
-take_fuse_log(enum fuse_log_level level, const char *format, va_list ap)
+pass_on(enum fuse_log_level level, const char *format, va_list ap)
 {
 	char line[256];
 
@@ -85,6 +86,16 @@ take_fuse_log(enum fuse_log_level level, const char *format, va_list ap)
 		log_error("libfuse: %s", without_prefix(line));
 	else
 		log_info("libfuse: %s", without_prefix(line));
+}
+
+/* What libfuse complains of, errno may still have to tell: see dispatch.c. */
+static void __attribute__((format(printf, 2, 0)))
+take_fuse_log(enum fuse_log_level level, const char *format, va_list ap)
+{
+	int saved = errno;
+
+	pass_on(level, format, ap);
+	errno = saved;
 }
 
 void log_init(void)

@@ -15,7 +15,6 @@
  * while it sleeps. A helper that reads in just that moment sleeps as well, until the next
  * request or loop_stop().
  */
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fuse.h>
@@ -24,8 +23,10 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "daemon/dispatch.h"
 #include "daemon/loop.h"
 #include "daemon/polling.h"
 #include "daemon/slow.h"
@@ -36,6 +37,9 @@
 
 /* Between two attempts to wake a thread that is to end. */
 #define JOIN_NS 1000000
+
+/* Between two attempts to have memory for requests. */
+#define MEMORY_NS 1000000
 
 /* So many requests without a pause, and a helper is called. */
 #define STREAK 64
@@ -66,6 +70,7 @@ struct loop {
 	int fd;        /* the session's */
 	unsigned int max_threads;
 	unsigned int max_helpers;
+	struct dispatch_loss loss;
 
 	/* The leader's. */
 	struct polling polling;
@@ -78,6 +83,11 @@ struct loop {
 	atomic_ulong busy;    /* the number of the one that the leader serves, or 0 */
 	atomic_bool watched;  /* by the monitor, which otherwise sleeps */
 	struct slow slow;
+
+	/* Those that there are from the start. */
+	struct worker *first;
+	pthread_t monitor;
+	bool monitored;
 
 	pthread_mutex_t lock;
 	pthread_cond_t watch;          /* for the monitor: watched, or ended */
@@ -189,6 +199,7 @@ static void end(struct loop *l, int result)
  */
 static int receive(struct worker *w)
 {
+	const struct timespec moment = { .tv_nsec = MEMORY_NS };
 	int r;
 
 	if (atomic_load(&w->loop->stopped))
@@ -198,8 +209,11 @@ static int receive(struct worker *w)
 	atomic_store(&w->receiving, false);
 	if (r > 0 && slow_put_off(&w->loop->slow, &w->buf))
 		return -EAGAIN;
+	/* Without memory for the buffer of a new thread, requests wait until there is. */
+	if (r == -ENOMEM)
+		nanosleep(&moment, NULL);
 	/* -ECONNABORTED: a request went with the file system; the next read says so. */
-	return r == -EINTR || r == -ECONNABORTED ? -EAGAIN : r;
+	return r == -EINTR || r == -ECONNABORTED || r == -ENOMEM ? -EAGAIN : r;
 }
 
 static void set_blocking(struct loop *l, bool blocking)
@@ -288,7 +302,7 @@ static void process(struct loop *l, const struct fuse_buf *buf)
 	uint32_t request = request_of(buf);
 	uint64_t begin = clock_ns();
 
-	fuse_session_process_buf(l->session, buf);
+	dispatch(l->session, buf, &l->loss);
 	if (l->told)
 		l->told(l->context, request, clock_ns() - begin);
 }
@@ -497,60 +511,16 @@ static void init_conditions(struct loop *l)
 	pthread_condattr_destroy(&attributes);
 }
 
-int loop_new(struct fuse_session *session, const struct loop_config *config,
-	     struct loop **ret)
+/* What serving takes is there before anybody is told that we do. */
+static int start(struct loop *l)
 {
-	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
-	struct loop *l;
-
-	sigemptyset(&wake.sa_mask);
-	if (sigaction(wake_signal(), &wake, NULL) < 0)
-		return -errno;
-	l = calloc(1, sizeof(*l));
-	if (!l)
-		return -ENOMEM;
-	l->session = session;
-	l->told = config->served;
-	l->context = config->context;
-	l->fd = fuse_session_fd(session);
-	l->max_threads = config->threads;
-	l->max_helpers = helpers_for(config->threads);
-	slow_init(&l->slow, l->fd, threads_for_slow(config->threads, l->max_helpers));
-	polling_init(&l->polling, config->poll_ns);
-	pthread_mutex_init(&l->lock, NULL);
-	init_conditions(l);
-	*ret = l;
-	return 0;
-}
-
-struct loop *loop_free(struct loop *l)
-{
-	if (!l)
-		return NULL;
-	assert(!l->workers);
-	slow_done(&l->slow);
-	pthread_cond_destroy(&l->end);
-	pthread_cond_destroy(&l->watch);
-	pthread_mutex_destroy(&l->lock);
-	free(l);
-	return NULL;
-}
-
-static int start(struct loop *l, pthread_t *ret_monitor)
-{
-	struct worker *w;
 	int r;
 
-	set_blocking(l, false);
 	pthread_mutex_lock(&l->lock);
-	r = add_worker(l, &w);
-	if (r == 0) {
-		r = start_thread(ret_monitor, monitor, l);
-		if (r == 0)
-			call(w, ROLE_LEADER);
-		else
-			end(l, r);
-	}
+	r = add_worker(l, &l->first);
+	if (r == 0)
+		r = start_thread(&l->monitor, monitor, l);
+	l->monitored = r == 0;
 	pthread_mutex_unlock(&l->lock);
 	return r;
 }
@@ -578,22 +548,73 @@ static void join_workers(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
+int loop_new(struct fuse_session *session, const struct loop_config *config,
+	     struct loop **ret)
+{
+	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
+	_cleanup_(cleanup_loop) struct loop *l = NULL;
+	int r;
+
+	sigemptyset(&wake.sa_mask);
+	if (sigaction(wake_signal(), &wake, NULL) < 0)
+		return -errno;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->session = session;
+	l->told = config->served;
+	l->context = config->context;
+	l->loss = config->loss;
+	l->fd = fuse_session_fd(session);
+	l->max_threads = config->threads;
+	l->max_helpers = helpers_for(config->threads);
+	slow_init(&l->slow, l->fd, threads_for_slow(config->threads, l->max_helpers));
+	polling_init(&l->polling, config->poll_ns);
+	pthread_mutex_init(&l->lock, NULL);
+	init_conditions(l);
+	r = start(l);
+	if (r == 0)
+		*ret = take_ptr(l);
+	return r;
+}
+
+/* Ends the threads that have not ended yet. */
+static void join(struct loop *l)
+{
+	pthread_mutex_lock(&l->lock);
+	end(l, 0);
+	pthread_mutex_unlock(&l->lock);
+	if (l->monitored)
+		pthread_join(l->monitor, NULL);
+	l->monitored = false;
+	join_workers(l);
+}
+
+struct loop *loop_free(struct loop *l)
+{
+	if (!l)
+		return NULL;
+	join(l);
+	slow_done(&l->slow);
+	pthread_cond_destroy(&l->end);
+	pthread_cond_destroy(&l->watch);
+	pthread_mutex_destroy(&l->lock);
+	free(l);
+	return NULL;
+}
+
 int loop_run(struct loop *l)
 {
-	pthread_t monitor_thread;
-	int r = start(l, &monitor_thread);
+	int r;
 
-	if (r < 0) {
-		join_workers(l);
-		return r;
-	}
+	set_blocking(l, false);
 	pthread_mutex_lock(&l->lock);
+	call(l->first, ROLE_LEADER);
 	while (!l->ended)
 		pthread_cond_wait(&l->end, &l->lock);
 	r = l->result;
 	pthread_mutex_unlock(&l->lock);
-	pthread_join(monitor_thread, NULL);
-	join_workers(l);
+	join(l);
 	return r;
 }
 

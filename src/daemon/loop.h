@@ -5,6 +5,7 @@
 #include <fuse_lowlevel.h>
 #include <stdint.h>
 
+#include "daemon/dispatch.h"
 #include "util/cleanup.h"
 
 struct loop_config {
@@ -13,6 +14,7 @@ struct loop_config {
 	/* Told of each request when it was served: what it was, and how long it took. */
 	void (*served)(void *context, uint32_t request, uint64_t ns);
 	void *context;
+	struct dispatch_loss loss;
 };
 
 struct loop;

@@ -11,6 +11,7 @@
 #include <sys/file.h>
 
 #include "daemon/buffer.h"
+#include "daemon/dispatch.h"
 #include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
@@ -33,9 +34,14 @@ static struct fs *fs_of(fuse_req_t req, fuse_ino_t *node)
 	return tree_find(tree_of(req), node);
 }
 
+/* libfuse does not say by what it returns that there was no descriptor to be had. */
 static int read_groups(void *context, size_t n, gid_t *ret)
 {
-	return fuse_req_getgroups(context, (int)n, ret);
+	int r;
+
+	errno = 0;
+	r = fuse_req_getgroups(context, (int)n, ret);
+	return r < 0 && (errno == EMFILE || errno == ENFILE) ? -errno : r;
 }
 
 static struct caller caller_of(fuse_req_t req)
@@ -103,6 +109,7 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct ops_context *c = userdata;
 
+	c->initialized = true;
 	conn->max_read = c->max_read;
 	passthrough_negotiate(conn, c->passthrough);
 }
@@ -121,12 +128,14 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups)
 {
+	dispatch_arrived();
 	tree_forget(tree_of(req), node, lookups);
 	fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
 {
+	dispatch_arrived();
 	for (size_t i = 0; i < n; i++)
 		tree_forget(tree_of(req), forgets[i].ino, forgets[i].nlookup);
 	fuse_reply_none(req);
@@ -270,11 +279,13 @@ static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
 
 static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	dispatch_arrived();
 	reply_status(req, fs_flush(fs_of(req, &node), fi->fh, fi->lock_owner));
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	dispatch_arrived();
 	fs_release(fs_of(req, &node), fi->fh);
 	reply_status(req, 0);
 }
@@ -386,6 +397,7 @@ static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *f
 
 static void op_releasedir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	dispatch_arrived();
 	fs_releasedir(fs_of(req, &node), fi->fh);
 	reply_status(req, 0);
 }

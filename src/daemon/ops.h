@@ -9,6 +9,7 @@
 /* What a session's requests work on: the userdata of the session. */
 struct ops_context {
 	struct tree tree;
+	bool initialized;      /* the first request has come; set by it */
 	bool passthrough;      /* ask the kernel for it */
 	unsigned int max_read; /* bytes, as mounted; 0: no limit */
 	bool keeps;            /* the kernel keeps names and attributes, as src/fs says */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "daemon/background.h"
 #include "daemon/confine.h"
@@ -131,7 +132,8 @@ static int mount_session(struct session *s)
 	log_capture();
 	s->fuse = fuse_session_new(&s->options->fuse, &ops, sizeof(ops), &s->context);
 	if (s->fuse && fuse_session_mount(s->fuse, s->options->mountpoint) == 0)
-		mounted = true;
+		/* Without memory libfuse says 0, and that is its device, too. */
+		mounted = fuse_session_fd(s->fuse) > STDERR_FILENO;
 	message = log_captured();
 	if (!mounted) {
 		mountpoint_explain(s->options->mountpoint, message);
@@ -160,9 +162,10 @@ static int serve_init(struct session *s)
 	if (r > 0)
 		fuse_session_process_buf(s->fuse, &buf);
 	free(buf.mem);
-	if (r > 0 && !fuse_session_exited(s->fuse))
+	if (r > 0 && !fuse_session_exited(s->fuse) && s->context.initialized)
 		return 0;
-	log_error("the kernel and libfuse do not agree on a protocol");
+	log_error("the first request is not served: %s",
+		  r < 0 ? strerror(-r) : "the kernel and libfuse do not agree");
 	return -EPROTO;
 }
 
@@ -263,6 +266,15 @@ static void tell_figures(void *context)
 	figures_log(&s->figures, &s->context.tree, s->status);
 }
 
+/* What a thread was refused it will not come back for. */
+static void forget_refusals(void *context, pid_t thread)
+{
+	const struct tree *tree = context;
+
+	for (unsigned int i = 0; i < tree->n; i++)
+		fs_lost(tree->fs[i], thread);
+}
+
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
@@ -271,6 +283,7 @@ static int start_serving(struct session *s)
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
 		.served = count_request,
 		.context = s,
+		.loss = { forget_refusals, &s->context.tree },
 	};
 	int r = privileges_drop(s->options->kind);
 
