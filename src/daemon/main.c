@@ -63,8 +63,10 @@ static int fill_standard_descriptors(void)
 	do
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	while (fd >= 0 && fd <= 2);
-	if (fd < 0)
+	if (fd < 0) {
+		log_error("/dev/null: %s", strerror(errno));
 		return -errno;
+	}
 	close(fd);
 	return 0;
 }

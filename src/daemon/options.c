@@ -94,6 +94,13 @@ static const struct fuse_opt templates[] = {
 	FUSE_OPT_END,
 };
 
+/* libfuse says it by itself, of what it allocates. */
+static int no_memory(void)
+{
+	log_error("options: %s", strerror(ENOMEM));
+	return -ENOMEM;
+}
+
 static int unknown(const char *arg)
 {
 	log_error("unknown option '%s': see 'shmfs --help' for those there are", arg);
@@ -110,7 +117,10 @@ static int positional(struct options *o, const char *arg)
 	}
 	o->source = o->mountpoint;
 	o->mountpoint = strdup(arg);
-	return o->mountpoint ? 0 : -1;
+	if (o->mountpoint)
+		return 0;
+	no_memory();
+	return -1;
 }
 
 static int take(void *data, const char *arg, int key, struct fuse_args *out)
@@ -257,7 +267,7 @@ static int check_values(struct options *o)
 	if (!o->shm_dir && kind_has(o->kind, &kind_posix)) {
 		o->shm_dir = strdup("/dev/shm");
 		if (!o->shm_dir)
-			return -ENOMEM;
+			return no_memory();
 	}
 	return 0;
 }
@@ -268,7 +278,7 @@ static int add_option(struct options *o, const char *name, const char *value)
 	int r;
 
 	if (asprintf(&text, "%s%s", name, value) < 0)
-		return -ENOMEM;
+		return no_memory();
 	r = fuse_opt_add_opt_escaped(&all, text);
 	if (r == 0)
 		r = fuse_opt_add_arg(&o->fuse, "-o");

@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/log.h"
@@ -119,27 +120,46 @@ void unmount_done(struct unmount *u)
  * The mount
  */
 
-/* What is on the mount point now. That is not asked for, who would answer it? */
+/* How often to try to have a descriptor, and the time between. */
+#define DESCRIPTOR_TRIES 100
+#define DESCRIPTOR_NS    10000000
+
+/* What is on the mount point now, opened. The machine may be short of open files. */
+static int open_mountpoint(const struct unmount *u)
+{
+	const struct timespec moment = { .tv_nsec = DESCRIPTOR_NS };
+	int fd = -ENFILE;
+
+	for (int i = 0; i < DESCRIPTOR_TRIES && fd == -ENFILE; i++) {
+		if (i > 0)
+			nanosleep(&moment, NULL);
+		fd = errno_or(open(u->mountpoint,
+				   O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+	}
+	return fd;
+}
+
+/* Likewise, and which it is. That is not asked for, who would answer it? */
 static int look(const struct unmount *u, struct statx *ret)
 {
-	_cleanup_close_ int fd =
-		open(u->mountpoint, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	_cleanup_close_ int fd = open_mountpoint(u);
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, ret) < 0)
 		return -errno;
 	return take_fd(&fd);
 }
 
+/* Without a descriptor: it may be that there is none, and then to unmount takes this. */
 int unmount_mounted(struct unmount *u)
 {
 	struct statx x;
-	_cleanup_close_ int fd = look(u, &x);
 
 	u->mounted = true;
-	if (fd < 0)
-		return fd;
+	if (statx(AT_FDCWD, u->mountpoint, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, 0,
+		  &x) < 0)
+		return -errno;
 	u->major = x.stx_dev_major;
 	u->minor = x.stx_dev_minor;
 	return 0;
