@@ -95,6 +95,9 @@ void mount_limit_fds(unsigned int soft, unsigned int hard);
 /* They log each request (-d), one line each. */
 void mount_log_requests(void);
 
+/* Lines of their log with @text are no complaints. */
+void mount_may_say(const char *text);
+
 /* Unmounts, then as mount_reap(). */
 void mount_stop(void);
 
