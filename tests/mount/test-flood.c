@@ -364,9 +364,11 @@ static int start_threads(void *(*run)(void *))
 {
 	pthread_t thread;
 
-	for (intptr_t i = 0; i < BUSY; i++)
+	for (intptr_t i = 0; i < BUSY; i++) {
 		if (pthread_create(&thread, NULL, run, (void *)i) != 0)
 			return -EAGAIN;
+		pthread_detach(thread);
+	}
 	return 0;
 }
 
