@@ -3,7 +3,7 @@
 /*
  * Private surroundings for a test: its own mount and IPC namespaces with a fresh tmpfs on
  * /dev/shm, so that no test ever touches the machine's own objects, and nothing that a
- * test leaves outlives its process, however it ends.
+ * test leaves outlives its process, however it ends. No systemd is to be seen there.
  */
 
 /* What meson takes for "skipped". */

@@ -60,6 +60,7 @@ static const struct fuse_opt templates[] = {
 	FLAG_FOR_FUSE("dirsync"),
 	FLAG_FOR_FUSE("noatime"),
 	FLAG_FOR_FUSE("allow_other"),
+	OPTION("allow_root", allow_root),
 	FLAG_FOR_FUSE("allow_root"),
 	FLAG_FOR_FUSE("auto_unmount"),
 	FLAG_FOR_FUSE("default_permissions"),

@@ -38,6 +38,7 @@ struct options {
 	unsigned int max_read; /* bytes, 0: no limit */
 	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;
+	int allow_root; /* for libfuse, too */
 	int foreground;
 	int debug;
 	int show_help;

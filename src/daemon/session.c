@@ -26,6 +26,7 @@
 #include "daemon/passthrough.h"
 #include "daemon/privileges.h"
 #include "daemon/readiness.h"
+#include "daemon/removeipc.h"
 #include "daemon/session.h"
 #include "daemon/signals.h"
 #include "daemon/unmount.h"
@@ -218,6 +219,14 @@ static int prepare_process(void)
 	return r;
 }
 
+/* While there are a standard error to be seen and files to be read. */
+static void warn_of_logind(const struct options *o)
+{
+	if (removeipc_concerns(o) && removeipc_is_on(""))
+		log_info("warning: users' shared memory is removed when they log out "
+			 "(RemoveIPC= in logind.conf(5) is on)");
+}
+
 static int get_ready(struct session *s)
 {
 	int r = unmount_init(&s->unmount, s->options->mountpoint);
@@ -236,6 +245,8 @@ static int get_ready(struct session *s)
 		r = serve_init(s);
 	if (r == 0)
 		r = settle_io(s);
+	if (r == 0)
+		warn_of_logind(s->options);
 	return r;
 }
 
