@@ -76,7 +76,7 @@
 #include <shmfs/sysv.h>
 
 /*
- * The version of these headers, for #if. Within one soname (libshmfs.so.0) the library is
+ * The version of these headers, for #if. Within one soname (libshmfs.so.1) the library is
  * compatible with all programs that were built with an older minor version.
  */
 #define SHMFS_VERSION_MAJOR 0
