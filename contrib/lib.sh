@@ -10,8 +10,9 @@ packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-d
 packages_demo="$packages_build python3 xxd attr"
 packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
 	perl-base postgresql scdoc tar default-jdk-headless golang-go nodejs rustc"
-packages_check="$packages_test clang clang-format clang-tidy fish libclang-rt-dev shellcheck valgrind
-	zsh"
+packages_debian="$packages_build build-essential debhelper libcmocka-dev python3 scdoc"
+packages_check="$packages_test $packages_debian abigail-tools clang clang-format clang-tidy fish
+	libclang-rt-dev lintian shellcheck systemd valgrind zsh"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
 say()
