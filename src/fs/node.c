@@ -328,18 +328,6 @@ void node_forget(struct fs *fs, uint64_t number, uint64_t lookups)
 		memory_trim();
 }
 
-struct node *node_get(struct fs *fs, uint64_t number)
-{
-	struct node *n;
-
-	pthread_mutex_lock(&fs->lock);
-	n = slots_get(&fs->nodes, number);
-	if (n)
-		n->refs++;
-	pthread_mutex_unlock(&fs->lock);
-	return n;
-}
-
 void node_put(struct fs *fs, struct node *n)
 {
 	pthread_mutex_lock(&fs->lock);

@@ -55,8 +55,7 @@ uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id
 uint64_t node_number(struct fs *fs, const struct object_id *id);
 bool node_is_sure(struct fs *fs, uint64_t number);
 
-/* The node with a reference for the caller, or NULL. */
-struct node *node_get(struct fs *fs, uint64_t number);
+/* Gives back a reference. */
 void node_put(struct fs *fs, struct node *n);
 /* The name of @n into @name; an empty one for the root. */
 void node_name(struct fs *fs, const struct node *n, char name[256]);
