@@ -34,8 +34,7 @@ void quota_done(struct quota *q)
 {
 	struct share *s, *next;
 
-	HASH_ITER(hh, q->shares, s, next)
-	{
+	HASH_ITER(hh, q->shares, s, next) {
 		HASH_DELETE(hh, q->shares, s);
 		free(s);
 	}
