@@ -91,7 +91,6 @@ static const struct hint {
 	const char *said;
 	const char *advice;
 } hints[] = {
-	{ "device not found", "; a container has to be given /dev/fuse" },
 	{ "open /dev/fuse: Permission denied",
 	  ": mount as root, or let users open it (chmod 666 /dev/fuse)" },
 	{ "mount failed: Operation not permitted",
@@ -105,6 +104,9 @@ void mountpoint_explain(const char *path, const char *said)
 {
 	const struct hint *hint = hints;
 
+	/* For which each libfuse has words of its own. */
+	if (strncmp(said, "device ", 7) == 0 && strstr(said, "not found"))
+		said = "there is no /dev/fuse: modprobe fuse, or give it to the container";
 	while (!strstr(said, hint->said))
 		hint++;
 	log_error("cannot mount on '%s': %s%s", path, *said ? said : "no reason given",

@@ -136,8 +136,8 @@ static void test_no_module(void **state)
 	must(mknod(PLAIN_DIR "/fuse", S_IFCHR | 0666, makedev(10, 99)));
 	must(mount(PLAIN_DIR "/fuse", "/dev/fuse", NULL, MS_BIND, NULL));
 	refuses(daemon_run(MOUNT_DIR), 1,
-		"shmfs: cannot mount on '/mnt/shm': device not found, try 'modprobe fuse' "
-		"first; a container has to be given /dev/fuse\n");
+		"shmfs: cannot mount on '/mnt/shm': there is no /dev/fuse: modprobe fuse, or "
+		"give it to the container\n");
 	must(umount2("/dev/fuse", MNT_DETACH));
 	must(umount2(PLAIN_DIR, MNT_DETACH));
 }
