@@ -319,6 +319,19 @@ static int add_defaults(struct options *o)
 	return r;
 }
 
+/* libfuse leaves it where it keeps an option, and would take what we add for arguments.
+ */
+static void drop_separator(struct fuse_args *args)
+{
+	char **last = &args->argv[args->argc - 1];
+
+	if (!args->allocated || strcmp(*last, "--") != 0)
+		return;
+	free(*last);
+	*last = NULL;
+	args->argc--;
+}
+
 int options_parse(int argc, char *argv[], struct options *ret)
 {
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
@@ -327,6 +340,7 @@ int options_parse(int argc, char *argv[], struct options *ret)
 	*ret = (struct options){ .fuse = args };
 	if (fuse_opt_parse(&ret->fuse, ret, templates, take) < 0)
 		return -EINVAL;
+	drop_separator(&ret->fuse);
 	if (ret->show_help || ret->show_version)
 		return 0;
 	r = check_values(ret);

@@ -122,6 +122,24 @@ static void test_source_and_mountpoint(void **state)
 }
 
 /* The option is what the user wrote on purpose. */
+/* Behind it even "-f" is an argument. */
+static void test_separator(void **state)
+{
+	struct parsed p;
+
+	(void)state;
+	PARSE(&p, "--", "source", "/mnt");
+	expect_accepted(&p);
+	assert_null(strstr(p.fuse, "-- "));
+	done(&p);
+	PARSE(&p, "-o", "ro", "-f", "--", "-f", "/mnt");
+	expect_accepted(&p);
+	assert_string_equal(p.options.mountpoint, "/mnt");
+	assert_non_null(strstr(p.fuse, "fsname=-f "));
+	assert_null(strstr(p.fuse, "-- "));
+	done(&p);
+}
+
 static void test_fsname_wins(void **state)
 {
 	struct parsed p;
@@ -491,6 +509,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_only_a_mountpoint),
 		cmocka_unit_test(test_source_and_mountpoint),
+		cmocka_unit_test(test_separator),
 		cmocka_unit_test(test_fsname_wins),
 		cmocka_unit_test(test_names_are_escaped),
 		cmocka_unit_test(test_own_options),
