@@ -68,21 +68,14 @@ static int make_places(struct slots *s)
 	return 0;
 }
 
-static int add_chunk(struct slots *s)
+/* There must be such a place, and no chunk in it. */
+static int add_chunk_at(struct slots *s, uint32_t place)
 {
-	struct chunk *c;
-	int r = 0;
+	struct chunk *c = malloc(sizeof(*c));
 
-	while (s->hole < s->places && s->chunks[s->hole])
-		s->hole++;
-	if (s->hole == s->places)
-		r = make_places(s);
-	if (r < 0)
-		return r;
-	c = malloc(sizeof(*c));
 	if (!c)
 		return -ENOMEM;
-	c->place = s->hole;
+	c->place = place;
 	c->used = 0;
 	c->first = 0;
 	for (uint32_t i = 0; i < SLOTS_CHUNK; i++)
@@ -91,6 +84,17 @@ static int add_chunk(struct slots *s)
 	s->n += SLOTS_CHUNK;
 	DL_APPEND(s->open, c);
 	return 0;
+}
+
+static int add_chunk(struct slots *s)
+{
+	int r = 0;
+
+	while (s->hole < s->places && s->chunks[s->hole])
+		s->hole++;
+	if (s->hole == s->places)
+		r = make_places(s);
+	return r < 0 ? r : add_chunk_at(s, s->hole);
 }
 
 static void drop_chunk(struct slots *s, struct chunk *c)
@@ -127,6 +131,50 @@ int slots_add(struct slots *s, void *p, uint64_t *ret_number)
 	s->used++;
 	*ret_number = number_of(c, i);
 	return 0;
+}
+
+/* The chunk that slot number @at is in, made if it is not there. */
+static int chunk_at(struct slots *s, uint32_t at, struct chunk **ret)
+{
+	uint32_t place = at / SLOTS_CHUNK;
+	int r = 0;
+
+	while (r == 0 && place >= s->places)
+		r = make_places(s);
+	if (r == 0 && !s->chunks[place])
+		r = add_chunk_at(s, place);
+	if (r == 0)
+		*ret = s->chunks[place];
+	return r;
+}
+
+int slots_put(struct slots *s, void *p, uint64_t number)
+{
+	uint32_t at = slots_index(number);
+	uint32_t i = at % SLOTS_CHUNK;
+	struct chunk *c = NULL;
+	uint32_t *link;
+	int r = chunk_at(s, at, &c);
+
+	if (r < 0)
+		return r;
+	for (link = &c->first; *link != i; link = &c->slots[*link].next)
+		if (*link == SLOTS_CHUNK)
+			return -EEXIST;
+	*link = c->slots[i].next;
+	if (c->first == SLOTS_CHUNK)
+		DL_DELETE(s->open, c);
+	c->slots[i].pointer = p;
+	c->slots[i].uses = slots_uses(number) & USES_MASK;
+	c->used++;
+	s->used++;
+	return 0;
+}
+
+void slots_skip_uses(struct slots *s, uint32_t uses)
+{
+	if (uses > s->uses)
+		s->uses = uses & USES_MASK;
 }
 
 void *slots_get(const struct slots *s, uint64_t number)

@@ -30,6 +30,19 @@ struct slots {
 
 /* Takes a slot for @p, which must not be NULL. Returns 0, -ENOMEM, or -ENFILE at 2^31. */
 int slots_add(struct slots *s, void *p, uint64_t *ret_number);
+/* Puts @p where @number leads, which another table gave: 0, -ENOMEM, or -EEXIST. */
+int slots_put(struct slots *s, void *p, uint64_t number);
+/* The place of @number, from 0 on: no two that are in use at a time have the same. */
+static inline uint32_t slots_index(uint64_t number)
+{
+	return (uint32_t)number - 1;
+}
+/* How often that place was used before; and slots made from now on were @uses times. */
+static inline uint32_t slots_uses(uint64_t number)
+{
+	return (uint32_t)(number >> 32);
+}
+void slots_skip_uses(struct slots *s, uint32_t uses);
 /* The pointer behind @number, or NULL where there is none (any more). */
 void *slots_get(const struct slots *s, uint64_t number);
 /* Gives the slot back and returns what was there, or NULL. */

@@ -278,6 +278,40 @@ static void test_at_random(void **state)
 	slots_done(&s);
 }
 
+/* Another table gets the same numbers, and gives none of them again. */
+static void test_made_again(void **state)
+{
+	struct slots before = SLOTS_INIT, after = SLOTS_INIT;
+	uint64_t numbers[1000], gone, more;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		numbers[i] = add(&before, &things[i]);
+	for (int i = 0; i < 1000; i += 3)
+		slots_remove(&before, numbers[i]);
+	gone = numbers[0];
+	/* In any order, and some with more uses than others. */
+	for (int i = 0; i < 1000; i += 3)
+		numbers[i] = add(&before, &things[i]);
+	slots_skip_uses(&after, slots_uses(gone) + 1);
+	for (int i = 999; i >= 0; i -= 2)
+		assert_int_equal(slots_put(&after, &things[i], numbers[i]), 0);
+	assert_int_equal(slots_put(&after, &things[1], numbers[1]), -EEXIST);
+	for (int i = 0; i < 1000; i++)
+		assert_ptr_equal(slots_get(&after, numbers[i]),
+				 i % 2 ? &things[i] : NULL);
+	for (int i = 0; i < 600; i++) {
+		more = add(&after, &things[0]);
+		assert_int_not_equal(more, gone);
+		for (int n = 1; n < 1000; n += 2)
+			assert_int_not_equal(more, numbers[n]);
+	}
+	for (int i = 1; i < 1000; i += 2)
+		assert_ptr_equal(slots_remove(&after, numbers[i]), &things[i]);
+	slots_done(&before);
+	slots_done(&after);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -292,6 +326,7 @@ int main(void)
 		cmocka_unit_test(test_wrong_numbers),
 		cmocka_unit_test(test_iterates),
 		cmocka_unit_test(test_iterates_over_holes),
+		cmocka_unit_test(test_made_again),
 		cmocka_unit_test(test_at_random),
 	};
 
