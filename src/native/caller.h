@@ -10,6 +10,8 @@
 
 #include "util/cleanup.h"
 
+struct journal;
+
 struct caller {
 	uid_t uid; /* effective user and group of the request */
 	gid_t gid;
@@ -25,6 +27,10 @@ struct caller {
 	 */
 	int (*groups)(void *context, size_t n, gid_t *ret);
 	void *context;
+	/* What is noted of the request, and what was when it was served before; or NULL.
+	 */
+	struct journal *journal;
+	const struct journal *before;
 };
 
 /* Whose acts are counted as @caller's (NULL: the process itself). */

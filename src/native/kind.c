@@ -99,6 +99,26 @@ void kind_list_close(struct kind *k, struct native_list *l)
 		k->ops->list_close(l);
 }
 
+bool kind_can_adopt(const struct kind *k)
+{
+	return k->ops->adopt;
+}
+
+int kind_list_descriptor(struct kind *k, struct native_list *l)
+{
+	return k->ops->list_descriptor ? k->ops->list_descriptor(l) : -1;
+}
+
+int kind_adopt(struct kind *k, int *fd, struct native_file **ret)
+{
+	return k->ops->adopt(k, fd, ret);
+}
+
+int kind_list_adopt(struct kind *k, int *fd, struct native_list **ret)
+{
+	return k->ops->list_adopt(fd, ret);
+}
+
 int kind_watch(struct kind *k)
 {
 	return k->ops->watch ? k->ops->watch(k) : -EOPNOTSUPP;

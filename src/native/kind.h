@@ -151,6 +151,15 @@ struct kind_ops {
 	int (*flock)(struct native_file *f, int operation);
 
 	void (*close)(struct native_file *f); /* behind native_file_unref() */
+
+	/*
+	 * For a process that has got the descriptors of another, which had files and
+	 * listings open: these are made again by the descriptor, which is taken over.
+	 * That of a file is what backing() says. All NULL where it is not possible.
+	 */
+	int (*adopt)(struct kind *k, int *fd, struct native_file **ret);
+	int (*list_descriptor)(struct native_list *l);
+	int (*list_adopt)(int *fd, struct native_list **ret);
 };
 
 extern const struct kind_ops kind_posix;
@@ -192,6 +201,15 @@ int kind_list_open(struct kind *k, const struct caller *caller, struct native_li
 int kind_list_next(struct kind *k, struct native_list *l, int64_t position,
 		   struct list_entry *ret);
 void kind_list_close(struct kind *k, struct native_list *l);
+
+/*
+ * Whether what is open can be made again by its descriptor, in another process; what it
+ * is, -1 where it has none; and doing it: where it succeeds *@fd is taken over.
+ */
+bool kind_can_adopt(const struct kind *k);
+int kind_list_descriptor(struct kind *k, struct native_list *l);
+int kind_adopt(struct kind *k, int *fd, struct native_file **ret);
+int kind_list_adopt(struct kind *k, int *fd, struct native_list **ret);
 
 /*
  * A descriptor, the kind's own, that is readable when somebody has, or may have, taken

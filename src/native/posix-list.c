@@ -16,6 +16,9 @@
 
 #include "native/posix-list.h"
 
+/* No entry's position: whoever reads on seeks. */
+#define NOWHERE (-1)
+
 struct native_list {
 	int fd;
 	int64_t position; /* the next entry of the buffer stands behind this one */
@@ -23,21 +26,36 @@ struct native_list {
 	char buffer[32 * 1024] __attribute__((aligned(__alignof__(struct dirent64))));
 };
 
+/* Takes over @fd, which stands at @position. */
+static int list_new(int *fd, int64_t position, struct native_list **ret)
+{
+	struct native_list *l = malloc(sizeof(*l));
+
+	if (!l)
+		return -ENOMEM;
+	l->position = position;
+	l->at = l->end = 0;
+	l->fd = take_fd(fd);
+	*ret = l;
+	return 0;
+}
+
 int posix_list_open(const char *path, struct native_list **ret)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct native_list *l;
 
-	if (fd < 0)
-		return -errno;
-	l = malloc(sizeof(*l));
-	if (!l)
-		return -ENOMEM;
-	l->position = 0;
-	l->at = l->end = 0;
-	l->fd = take_fd(&fd);
-	*ret = l;
-	return 0;
+	return fd < 0 ? -errno : list_new(&fd, 0, ret);
+}
+
+int posix_list_descriptor(struct native_list *l)
+{
+	return l->fd;
+}
+
+/* Where it stands is behind what was read ahead of what was given out. */
+int posix_list_adopt(int *fd, struct native_list **ret)
+{
+	return list_new(fd, NOWHERE, ret);
 }
 
 void posix_list_close(struct native_list *l)

@@ -597,4 +597,7 @@ const struct kind_ops kind_posix = {
 	.lock = posix_lock,
 	.flock = posix_flock,
 	.close = posix_close,
+	.adopt = posix_file_new,
+	.list_descriptor = posix_list_descriptor,
+	.list_adopt = posix_list_adopt,
 };
