@@ -89,7 +89,8 @@ static int read_batch(struct fs *fs, struct batch *b)
 	int r = 0;
 
 	b->n = 0;
-	b->lost = false;
+	b->lost = fs->lost;
+	fs->lost = false;
 	while (b->n < BATCH_MAX) {
 		r = kind_event(fs->kind, &event);
 		if (r == -EOVERFLOW)
@@ -179,9 +180,10 @@ static void tell_all(struct fs *fs, const struct fs_listener *l)
 			l->name(l->context, fs->batch->events[i].name);
 	while ((n = next_node(fs, &at))) {
 		node_name(fs, n, name);
-		if (!name_leads_to(fs, name, &n->id))
+		if (name[0] && !name_leads_to(fs, name, &n->id))
 			l->name(l->context, name);
-		tell_name(fs, l, name);
+		if (name[0])
+			tell_name(fs, l, name);
 		l->node(l->context, n->number);
 		node_put(fs, n);
 	}

@@ -8,6 +8,7 @@
 
 #include "fs/dir.h"
 #include "fs/internal.h"
+#include "fs/journal.h"
 
 struct dir {
 	pthread_mutex_t lock; /* held over native calls: one reader at a time */
@@ -34,25 +35,70 @@ static void give_back(struct fs *fs, uid_t uid)
 	quota_give(&fs->open, uid);
 }
 
+static int record(struct fs *fs, const struct dir *d, uint64_t request, uint64_t number)
+{
+	const struct ledger_dir record = {
+		.number = number,
+		.request = request,
+		.fd = kind_list_descriptor(fs->kind, d->list),
+		.uid = d->uid,
+	};
+
+	return ledger_add_dir(fs->ledger, &record);
+}
+
+static int publish(struct fs *fs, struct dir *d, uint64_t request, uint64_t *ret_dir)
+{
+	int r;
+
+	d->users = 1;
+	pthread_mutex_init(&d->lock, NULL);
+	pthread_mutex_lock(&fs->lock);
+	r = slots_add(&fs->dirs, d, ret_dir);
+	if (r == 0) {
+		r = record(fs, d, request, *ret_dir);
+		if (r < 0)
+			slots_remove(&fs->dirs, *ret_dir);
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return r;
+}
+
+/* The stream that the same request has opened already, or 0. */
+static uint64_t find_again(struct fs *fs, const struct caller *caller)
+{
+	const struct ledger *l = fs->ledger;
+	uint64_t number = 0;
+
+	if (!l || !caller || !caller->before)
+		return 0;
+	pthread_mutex_lock(&fs->lock);
+	for (uint32_t i = 0; !number && i < l->state->dirs.end; i++)
+		if (l->dirs[i].request == journal_request(caller))
+			number = l->dirs[i].number;
+	pthread_mutex_unlock(&fs->lock);
+	return number;
+}
+
 int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 {
-	struct dir *d = calloc(1, sizeof(*d));
 	uid_t uid = caller_uid(caller);
-	int r = d ? take(fs, uid) : -ENOMEM;
+	struct dir *d;
+	int r;
 
+	*ret_dir = find_again(fs, caller);
+	if (*ret_dir)
+		return 0;
+	d = calloc(1, sizeof(*d));
+	r = d ? take(fs, uid) : -ENOMEM;
 	if (r < 0) {
 		free(d);
 		return r;
 	}
+	d->uid = uid;
 	r = kind_list_open(fs->kind, caller, &d->list);
-	if (r == 0) {
-		d->users = 1;
-		d->uid = uid;
-		pthread_mutex_init(&d->lock, NULL);
-		pthread_mutex_lock(&fs->lock);
-		r = slots_add(&fs->dirs, d, ret_dir);
-		pthread_mutex_unlock(&fs->lock);
-	}
+	if (r == 0)
+		r = publish(fs, d, journal_request(caller), ret_dir);
 	if (r < 0) {
 		kind_list_close(fs->kind, d->list);
 		give_back(fs, uid);
@@ -67,6 +113,37 @@ static void dir_free(struct fs *fs, struct dir *d)
 	give_back(fs, d->uid);
 	pthread_mutex_destroy(&d->lock);
 	free(d);
+}
+
+static int restore(struct fs *fs, struct dir *d, const struct ledger_dir *record)
+{
+	int r = slots_put(&fs->dirs, d, record->number);
+
+	d->users = 1;
+	pthread_mutex_init(&d->lock, NULL);
+	return r;
+}
+
+int dir_restore(struct fs *fs, const struct ledger_dir *record)
+{
+	struct dir *d = calloc(1, sizeof(*d));
+	int fd = record->fd;
+	int r = d ? take(fs, record->uid) : -ENOMEM;
+
+	if (r < 0) {
+		free(d);
+		return r;
+	}
+	d->uid = record->uid;
+	r = kind_list_adopt(fs->kind, &fd, &d->list);
+	if (r == 0)
+		r = restore(fs, d, record);
+	if (r < 0) {
+		kind_list_close(fs->kind, d->list);
+		give_back(fs, record->uid);
+		free(d);
+	}
+	return r;
 }
 
 static struct dir *dir_get(struct fs *fs, uint64_t number)
@@ -98,6 +175,8 @@ void fs_releasedir(struct fs *fs, uint64_t dir)
 
 	pthread_mutex_lock(&fs->lock);
 	d = slots_remove(&fs->dirs, dir);
+	if (d)
+		ledger_remove_dir(fs->ledger, dir);
 	pthread_mutex_unlock(&fs->lock);
 	if (d)
 		dir_put(fs, d);

@@ -13,6 +13,8 @@
 
 #include "fs/file.h"
 #include "fs/internal.h"
+#include "fs/journal.h"
+#include "fs/ledger.h"
 #include "fs/lock.h"
 
 struct native_file *opened_file(const struct node *n)
@@ -81,17 +83,39 @@ static int decide_io(struct fs *fs, struct opened *o, struct native_file *native
 	return 0;
 }
 
-static int publish(struct fs *fs, uid_t uid, struct node *n, struct native_file **native,
-		   struct fs_open_file *ret)
+static int record(struct fs *fs, const struct file *f, uint64_t request,
+		  const struct fs_open_file *file)
+{
+	const struct ledger_file record = {
+		.number = file->number,
+		.node = f->node->number,
+		.request = request,
+		.fd = native_backing(f->native),
+		.uid = f->uid,
+		.backing_id = file->backing_id,
+		.flags = (file->direct ? LEDGER_DIRECT : 0) |
+			 (file->flush ? LEDGER_FLUSH : 0),
+	};
+
+	return ledger_add_file(fs->ledger, &record);
+}
+
+static int publish(struct fs *fs, const struct caller *caller, struct node *n,
+		   struct native_file **native, struct fs_open_file *ret)
 {
 	struct file *f = malloc(sizeof(*f));
 	int r;
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct file){ .node = n, .native = *native, .uid = uid };
+	*f = (struct file){ .node = n, .native = *native, .uid = caller_uid(caller) };
 	pthread_mutex_lock(&fs->lock);
 	r = slots_add(&fs->files, f, &ret->number);
+	if (r == 0) {
+		r = record(fs, f, journal_request(caller), ret);
+		if (r < 0)
+			slots_remove(&fs->files, ret->number);
+	}
 	if (r == 0)
 		DL_APPEND(n->opened->files, f);
 	pthread_mutex_unlock(&fs->lock);
@@ -113,7 +137,7 @@ static bool is_ours(const struct fs *fs, int flags)
 	       (fs->kind->ops->bounded && (flags & O_ACCMODE) != O_RDONLY);
 }
 
-int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
+int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int flags,
 	     struct native_file **native, struct fs_open_file *ret)
 {
 	struct fs_open_file new = {
@@ -140,7 +164,7 @@ int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
 	new.backing_id = o->backing_id;
 	pthread_mutex_unlock(&o->lock);
 	if (r == 0)
-		r = publish(fs, uid, n, native, &new);
+		r = publish(fs, caller, n, native, &new);
 	if (r < 0)
 		opened_put(fs, n);
 	else
@@ -175,7 +199,7 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 	if (r == 0)
 		r = native_open(handle, caller, first, &native);
 	if (r == 0)
-		r = file_add(fs, caller_uid(caller), node, flags, &native, ret);
+		r = file_add(fs, caller, node, flags, &native, ret);
 	if (r < 0)
 		return r;
 	r = file_empty(fs, caller, handle, flags);
@@ -188,8 +212,11 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
 	    struct fs_open_file *ret)
 {
-	int r = quota_take(&fs->open, caller_uid(caller));
+	int r;
 
+	if (file_find(fs, caller, ret))
+		return 0;
+	r = quota_take(&fs->open, caller_uid(caller));
 	if (r < 0) {
 		fs_lost(fs, caller ? caller->thread : 0);
 		return r;
@@ -207,8 +234,10 @@ bool file_drop(struct fs *fs, uint64_t file, uid_t *ret_uid)
 
 	pthread_mutex_lock(&fs->lock);
 	f = slots_remove(&fs->files, file);
-	if (f)
+	if (f) {
+		ledger_remove_file(fs->ledger, file);
 		DL_DELETE(f->node->opened->files, f);
+	}
 	pthread_mutex_unlock(&fs->lock);
 	if (!f)
 		return false;
@@ -234,6 +263,86 @@ void fs_release(struct fs *fs, uint64_t file)
 
 	if (file_drop(fs, file, &uid))
 		quota_give(&fs->open, uid);
+}
+
+/* Takes over @native where it succeeds. There are no threads yet. */
+static int restore(struct fs *fs, struct node *n, struct native_file **native,
+		   const struct ledger_file *record)
+{
+	struct file *f = malloc(sizeof(*f));
+	struct opened *o;
+	int r = f ? use_opened(n) : -ENOMEM;
+
+	if (r < 0) {
+		free(f);
+		return r;
+	}
+	n->refs++;
+	o = n->opened;
+	o->decided = true;
+	o->backing_id = record->backing_id;
+	o->io = record->backing_id ? FS_IO_PASSTHROUGH : FS_IO_DIRECT;
+	*f = (struct file){ .node = n, .native = *native, .uid = record->uid };
+	r = slots_put(&fs->files, f, record->number);
+	if (r < 0) {
+		free(f);
+		opened_put(fs, n);
+		return r;
+	}
+	DL_APPEND(o->files, f);
+	*native = NULL;
+	return 0;
+}
+
+static const struct ledger_file *find_record(struct fs *fs, const struct caller *caller)
+{
+	const struct ledger *l = fs->ledger;
+	uint64_t request = journal_request(caller);
+
+	for (uint32_t i = 0; i < l->state->files.end; i++)
+		if (l->files[i].number && l->files[i].request == request)
+			return &l->files[i];
+	return NULL;
+}
+
+uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_file *ret)
+{
+	const struct ledger_file *record;
+	uint64_t node = 0;
+
+	if (!fs->ledger || !caller || !caller->before)
+		return 0;
+	pthread_mutex_lock(&fs->lock);
+	record = find_record(fs, caller);
+	if (record) {
+		node = record->node;
+		*ret = (struct fs_open_file){
+			.number = record->number,
+			.io = record->backing_id ? FS_IO_PASSTHROUGH : FS_IO_DIRECT,
+			.backing_id = record->backing_id,
+			.direct = record->flags & LEDGER_DIRECT,
+			.flush = record->flags & LEDGER_FLUSH,
+		};
+	}
+	pthread_mutex_unlock(&fs->lock);
+	return node;
+}
+
+int file_restore(struct fs *fs, const struct ledger_file *record)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct node *n = slots_get(&fs->nodes, record->node);
+	int fd = record->fd;
+	int r = n ? quota_take(&fs->open, record->uid) : -ESTALE;
+
+	if (r < 0)
+		return r;
+	r = kind_adopt(fs->kind, &fd, &native);
+	if (r == 0)
+		r = restore(fs, n, &native, record);
+	if (r < 0)
+		quota_give(&fs->open, record->uid);
+	return r;
 }
 
 int file_hold(struct fs *fs, uint64_t file, struct native_file **ret)

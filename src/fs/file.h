@@ -15,6 +15,7 @@
 #include "fs/node.h"
 
 struct lock_owner;
+struct ledger_file;
 
 struct file {
 	struct node *node;          /* with a reference */
@@ -38,10 +39,10 @@ struct opened {
 
 /*
  * Makes @native, which is taken over where it succeeds, an open file of node @number that
- * the kernel knows, opened with @flags. What fs->open counts for it, as @uid's, is the
- * caller's.
+ * the kernel knows, opened with @flags by @caller. What fs->open counts for it is who
+ * calls this to give back where it fails.
  */
-int file_add(struct fs *fs, uid_t uid, uint64_t number, int flags,
+int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int flags,
 	     struct native_file **native, struct fs_open_file *ret);
 
 /*
@@ -57,6 +58,13 @@ bool file_drop(struct fs *fs, uint64_t file, uid_t *ret_uid);
 bool file_empties(const struct fs *fs, int flags);
 int file_empty(struct fs *fs, const struct caller *caller, struct native_file *native,
 	       int flags);
+
+/* The file that the same request of @caller has opened already, and the number of its
+ * node: 0 where there is none. */
+uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_file *ret);
+
+/* Makes an open file again that another process had: 0, or a negative errno. */
+int file_restore(struct fs *fs, const struct ledger_file *record);
 
 /* The native file behind an open one, with a reference for the caller: -EBADF if there is
  * none. */

@@ -67,6 +67,7 @@ struct fs *fs_free(struct fs *fs)
 	quota_done(&fs->open);
 	pthread_cond_destroy(&fs->released);
 	pthread_mutex_destroy(&fs->lock);
+	ledger_free(fs->ledger);
 	free(fs);
 	return NULL;
 }
@@ -98,6 +99,10 @@ int fs_removed(struct fs *fs, char name[256])
 	struct kind_event event;
 	int r;
 
+	if (fs->lost) {
+		fs->lost = false;
+		return -EOVERFLOW;
+	}
 	do
 		r = kind_event(fs->kind, &event);
 	while (r > 0 && (!event.name[0] || echo_take(&fs->echo, event.name)));
@@ -129,7 +134,7 @@ void fs_sweep(struct fs *fs, void (*gone)(void *context, const char *name), void
 
 	while ((n = next_idle(fs, &at))) {
 		node_name(fs, n, name);
-		if (!name_leads_to(fs, name, &n->id))
+		if (name[0] && !name_leads_to(fs, name, &n->id))
 			gone(context, name);
 		node_put(fs, n);
 	}

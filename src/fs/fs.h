@@ -17,6 +17,7 @@
 
 #include "native/caller.h"
 #include "native/kind.h"
+#include "util/descriptors.h"
 
 #define FS_ROOT 1 /* the node number of the directory */
 
@@ -93,6 +94,19 @@ struct fs_usage fs_usage(struct fs *fs);
 /* The kernel takes no backing files: all io is direct. To be called before any file is
  * open. */
 void fs_set_direct(struct fs *fs);
+
+/*
+ * Takeover. From fs_remember() on, which comes before the first request, all that the
+ * kernel knows of the file system, and what is open, is in memory that processes cloned
+ * from this one share. If one of them dies, the next, whose file system is as it was
+ * then and whose table of descriptors is the same one, makes all of it again by
+ * fs_restore(), of the descriptors that are @open, and adds those that it needs to
+ * @kept. What the kernel keeps besides may be out of date then.
+ *
+ * fs_remember() returns -EOPNOTSUPP where what is open goes with the process.
+ */
+int fs_remember(struct fs *fs);
+int fs_restore(struct fs *fs, const struct descriptors *open, struct descriptors *kept);
 
 /*
  * Nodes. A node number that fs_lookup(), fs_create() or fs_mknod() has given out counts

@@ -7,6 +7,7 @@
 
 #include "fs/echo.h"
 #include "fs/fs.h"
+#include "fs/ledger.h"
 #include "fs/node.h"
 #include "fs/quota.h"
 #include "fs/recent.h"
@@ -18,6 +19,9 @@ struct fs {
 	struct kind *kind;
 	const struct fs_backing *backing; /* NULL: none */
 	uint64_t generation;
+	struct ledger *ledger; /* NULL: nobody comes after us */
+	bool lost; /* events were, before the first is read; for the one thread that tells
+		    */
 
 	/*
 	 * Protects the tables and the fields that say so. It is held for moments, never

@@ -55,6 +55,7 @@ static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
 static void drop(struct fs *fs, struct lock_owner **table, struct lock_owner *l)
 {
 	HASH_DELETE(hh, *table, l);
+	ledger_remove_lock(fs->ledger, native_backing(l->native));
 	native_file_unref(l->native);
 	quota_give(&fs->open, l->uid);
 	free(l);
@@ -104,21 +105,13 @@ static int open_for_locks(struct native_file *like, struct native_file **ret)
 	return r;
 }
 
-/* Called with opened->lock held. */
-static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like,
-		     const struct attempt *a, struct lock_owner **ret)
+/* Called with opened->lock held. Takes over @native where it succeeds. */
+static int owner_add(struct fs *fs, struct lock_owner **table,
+		     struct native_file **native, const struct attempt *a,
+		     struct lock_owner **ret)
 {
-	_cleanup_native_ struct native_file *native = NULL;
-	struct lock_owner *l = find(table, a->owner);
-	int r;
+	struct lock_owner *l;
 
-	if (l) {
-		*ret = l;
-		return 0;
-	}
-	r = open_for_locks(like, &native);
-	if (r < 0)
-		return r;
 	if (quota_take(&fs->open, a->uid) < 0)
 		return -ENOLCK;
 	l = calloc(1, sizeof(*l));
@@ -132,9 +125,25 @@ static int owner_get(struct fs *fs, struct lock_owner **table, struct native_fil
 		free(l);
 		return -ENOLCK;
 	}
-	l->native = take_ptr(native);
+	l->native = take_ptr(*native);
 	*ret = l;
 	return 0;
+}
+
+/* Called with opened->lock held. */
+static int owner_get(struct fs *fs, struct lock_owner **table, struct native_file *like,
+		     const struct attempt *a, struct lock_owner **ret)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct lock_owner *l = find(table, a->owner);
+	int r;
+
+	if (l) {
+		*ret = l;
+		return 0;
+	}
+	r = open_for_locks(like, &native);
+	return r < 0 ? r : owner_add(fs, table, &native, a, ret);
 }
 
 /*
@@ -204,6 +213,20 @@ static int take(struct lock_owner *l, const struct attempt *a)
 	return native_lock(l->native, F_OFD_SETLK, &range);
 }
 
+/* Called with opened->lock held. The owner is known before it has a lock. */
+static int record(struct fs *fs, struct lock_owner *l, bool flock)
+{
+	const struct ledger_lock record = {
+		.file = l->file,
+		.owner = l->owner,
+		.pid = l->pid,
+		.uid = l->uid,
+		.flock = flock,
+	};
+
+	return ledger_set_lock(fs->ledger, native_backing(l->native), &record);
+}
+
 static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 		       struct fs_busy *ret_busy)
 {
@@ -221,8 +244,10 @@ static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
 	if (r == 0) {
 		l->pid = a->pid;
 		l->file = file;
-		r = take(l, a);
+		r = record(fs, l, !a->range);
 	}
+	if (r == 0)
+		r = take(l, a);
 	if (r == -EAGAIN)
 		tell_busy(fs, n, l->native, ret_busy);
 	pthread_mutex_unlock(&o->lock);
@@ -241,6 +266,7 @@ int fs_setlk(struct fs *fs, const struct caller *caller, uint64_t file, uint64_t
 	};
 
 	atomic_store(&fs->record_locks, true);
+	ledger_use_record_locks(fs->ledger);
 	return try_to_take(fs, file, &a, ret_busy);
 }
 
@@ -286,6 +312,26 @@ int fs_flush(struct fs *fs, uint64_t file, uint64_t owner)
 		unlock_all(fs, n->opened, l);
 	pthread_mutex_unlock(&n->opened->lock);
 	opened_put(fs, n);
+	return 0;
+}
+
+int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	const struct attempt a = { .owner = record->owner, .uid = record->uid };
+	struct file *f = slots_get(&fs->files, record->file);
+	struct lock_owner *l;
+	struct opened *o;
+	int r = f ? kind_adopt(fs->kind, fd, &native) : -EBADF;
+
+	if (r < 0)
+		return r;
+	o = f->node->opened;
+	r = owner_add(fs, record->flock ? &o->flock_owners : &o->owners, &native, &a, &l);
+	if (r < 0)
+		return r;
+	l->file = record->file;
+	l->pid = record->pid;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 
 struct fs;
 struct opened;
+struct ledger_lock;
 
 /*
  * Drops the locks of the owners that locked through @file: nobody has it open any more.
@@ -13,3 +14,6 @@ struct opened;
 void lock_drop_file(struct fs *fs, struct opened *o, uint64_t file);
 /* Drops all that is left. */
 void lock_drop_all(struct fs *fs, struct opened *o);
+
+/* Makes the owner of the locks of @fd again, which is taken over where that succeeds. */
+int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record);

@@ -7,6 +7,7 @@
 #include "fs/changes.h"
 #include "fs/file.h"
 #include "fs/internal.h"
+#include "fs/journal.h"
 
 /* @since is fs->changes from before the object was found. */
 static int learn(struct fs *fs, const struct object_info *info, const char *name,
@@ -82,12 +83,27 @@ static void undo_create(struct fs *fs, const struct caller *caller, const char *
 		echo_cancel(&fs->echo, name);
 }
 
+/* Opens what the same request has made, before a daemon died of it or with it. */
+static bool create_again(struct fs *fs, const struct caller *caller, const char *name,
+			 int flags, struct native_file **ret,
+			 struct object_info *ret_info)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+
+	return journal_has_made(fs, caller, name, &handle, ret_info) &&
+	       native_open(handle, NULL, flags & ~O_EXCL, ret) == 0;
+}
+
 /* What natively removed objects still take because we hold them shall not be missed. */
 static int create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 		  mode_t mode, struct native_file **ret, struct object_info *ret_info)
 {
-	int r = kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
+	int r;
 
+	if (create_again(fs, caller, name, flags, ret, ret_info))
+		return 0;
+	journal_begin(caller);
+	r = kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
 	if (r != -ENOSPC)
 		return r;
 	recent_drop(&fs->recent, NULL);
@@ -101,7 +117,7 @@ static int open_created(struct fs *fs, const struct caller *caller,
 			struct fs_open_file *ret)
 {
 	_cleanup_native_ struct native_file *opened = native_file_ref(*native);
-	int r = file_add(fs, caller_uid(caller), node, flags, native, ret);
+	int r = file_add(fs, caller, node, flags, native, ret);
 
 	if (r < 0 || info->created)
 		return r;
@@ -134,11 +150,34 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 	return r;
 }
 
+/* What the same request has made and opened already: 1 where there is nothing. */
+static int create_opened(struct fs *fs, const struct caller *caller, struct fs_entry *ret,
+			 struct fs_open_file *ret_file)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	struct object_info info;
+	uint64_t node = file_find(fs, caller, ret_file);
+	int r = node ? file_hold(fs, ret_file->number, &native) : 1;
+
+	if (r == 0)
+		r = native_stat(native, &info);
+	if (r == 0)
+		*ret = (struct fs_entry){
+			.node = node,
+			.generation = fs->generation,
+			.attr = info.stat,
+		};
+	return r;
+}
+
 int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
 {
-	int r = quota_take(&fs->open, caller_uid(caller));
+	int r = create_opened(fs, caller, ret, ret_file);
 
+	if (r <= 0)
+		return r;
+	r = quota_take(&fs->open, caller_uid(caller));
 	if (r < 0)
 		return r;
 	r = create_open(fs, caller, name, flags, mode, ret, ret_file);
@@ -170,13 +209,18 @@ int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 {
 	int r;
 
+	if (journal_is_done(caller, &r))
+		return r;
+	if (journal_has_lost(fs, caller, name))
+		return 0;
+	journal_name(fs, caller, name);
 	echo_expect(&fs->echo, name);
 	r = kind_remove(fs->kind, caller, name);
 	if (r < 0)
 		echo_cancel(&fs->echo, name);
 	else
 		recent_drop(&fs->recent, name);
-	return r;
+	return journal_done(caller, r);
 }
 
 /* The node of what is called @name by now shall know it. */
@@ -206,8 +250,13 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 	bool exchange = flags & RENAME_EXCHANGE;
 	int r;
 
+	if (journal_is_done(caller, &r))
+		return r;
+	if (journal_has_got(fs, caller, to))
+		return 0;
+	journal_name(fs, caller, from);
 	expect_rename(fs, from, to, exchange, echo_expect);
-	r = kind_rename(fs->kind, caller, from, to, flags);
+	r = journal_done(caller, kind_rename(fs->kind, caller, from, to, flags));
 	if (r < 0) {
 		expect_rename(fs, from, to, exchange, echo_cancel);
 		return r;

@@ -83,6 +83,7 @@ static void remove_if_unused(struct fs *fs, struct node *n)
 {
 	if (n->lookups > 0 || n->refs > 0)
 		return;
+	ledger_remove_node(fs->ledger, n->number);
 	slots_remove(&fs->nodes, n->number);
 	table_remove(&fs->nodes_by_id, &n->by_id);
 	unlist(fs, n);
@@ -123,6 +124,19 @@ static struct node *node_new(const struct fs *fs, const struct object_id *id,
 }
 
 /* Called with the lock held. */
+static int number_node(struct fs *fs, struct node *n)
+{
+	int r = slots_add(&fs->nodes, n, &n->number);
+
+	if (r < 0)
+		return r;
+	r = ledger_add_node(fs->ledger, n->number, &n->id);
+	if (r < 0)
+		slots_remove(&fs->nodes, n->number);
+	return r;
+}
+
+/* Called with the lock held. */
 static int add(struct fs *fs, const struct object_id *id, const char *name,
 	       uint64_t since, struct node **ret)
 {
@@ -134,7 +148,7 @@ static int add(struct fs *fs, const struct object_id *id, const char *name,
 	n->seen = (uint32_t)since;
 	r = table_add(&fs->nodes_by_id, &n->by_id, hash_id(id));
 	if (r == 0) {
-		r = slots_add(&fs->nodes, n, &n->number);
+		r = number_node(fs, n);
 		if (r < 0)
 			table_remove(&fs->nodes_by_id, &n->by_id);
 	}
@@ -208,6 +222,7 @@ int node_learn(struct fs *fs, const struct object_id *id, const char *name,
 		r = make_sure(fs, n, since);
 	if (r == 0) {
 		n->lookups++;
+		ledger_set_lookups(fs->ledger, n->number, n->lookups);
 		*ret_number = n->number;
 	} else if (n) {
 		remove_if_unused(fs, n);
@@ -320,9 +335,12 @@ void node_forget(struct fs *fs, uint64_t number, uint64_t lookups)
 	n = slots_get(&fs->nodes, number);
 	if (n) {
 		n->lookups -= lookups < n->lookups ? lookups : n->lookups;
+		ledger_set_lookups(fs->ledger, n->number, n->lookups);
 		remove_if_unused(fs, n);
 		trim = shall_trim(fs);
 	}
+	if (trim)
+		ledger_trim(fs->ledger);
 	pthread_mutex_unlock(&fs->lock);
 	if (trim)
 		memory_trim();
@@ -359,7 +377,8 @@ static int hold_by_name(struct fs *fs, const struct caller *caller, const struct
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	struct object_info info;
-	int r = kind_lookup(fs->kind, caller, name, &handle, &info);
+	/* Where nothing has the name any more since it was restored it has none. */
+	int r = *name ? kind_lookup(fs->kind, caller, name, &handle, &info) : -ENOENT;
 
 	if (r == -ENOENT || (r == 0 && memcmp(&info.id, &n->id, sizeof(n->id)) != 0))
 		return -ESTALE;
@@ -449,6 +468,43 @@ int node_hold_named(struct fs *fs, const struct caller *caller, uint64_t number,
 	r = hold_by_kept_name(fs, caller, n, name, true, f, ret);
 	node_put(fs, n);
 	return r;
+}
+
+static int restore(struct fs *fs, struct node *n, const struct ledger_node *record)
+{
+	int r = table_add(&fs->nodes_by_id, &n->by_id, hash_id(&n->id));
+
+	if (r < 0)
+		return r;
+	n->number = record->number;
+	n->lookups = record->lookups;
+	r = slots_put(&fs->nodes, n, n->number);
+	if (r < 0)
+		table_remove(&fs->nodes_by_id, &n->by_id);
+	return r;
+}
+
+int node_restore(struct fs *fs, const struct ledger_node *record)
+{
+	struct node *n = node_new(fs, &record->id, "");
+	int r = n ? restore(fs, n, record) : -ENOMEM;
+
+	if (n && r < 0)
+		free_node(fs, n);
+	if (fs->nodes.used > fs->most_nodes)
+		fs->most_nodes = fs->nodes.used;
+	return r;
+}
+
+void node_drop_unused(struct fs *fs)
+{
+	uint32_t at = 0;
+	struct node *n;
+
+	pthread_mutex_lock(&fs->lock);
+	while ((n = slots_next(&fs->nodes, &at)))
+		remove_if_unused(fs, n);
+	pthread_mutex_unlock(&fs->lock);
 }
 
 void node_drop_all(struct fs *fs)

@@ -14,6 +14,7 @@
 
 struct fs;
 struct opened;
+struct ledger_node;
 
 /* A million of them may be known: the name as it was first seen is part of it. */
 struct node {
@@ -77,6 +78,12 @@ int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
  */
 int node_hold_named(struct fs *fs, const struct caller *caller, uint64_t number,
 		    struct native_file **ret);
+
+/* Makes node @number, without a name, for who had it before the process: 0, or -ENOMEM.
+ */
+int node_restore(struct fs *fs, const struct ledger_node *record);
+/* Drops those that nobody uses. */
+void node_drop_unused(struct fs *fs);
 
 /* Drops every node; for fs_free(). */
 void node_drop_all(struct fs *fs);

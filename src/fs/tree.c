@@ -33,6 +33,24 @@ void tree_set_direct(struct tree *t)
 		fs_set_direct(t->fs[i]);
 }
 
+int tree_remember(struct tree *t)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < t->n; i++)
+		r = fs_remember(t->fs[i]);
+	return r;
+}
+
+int tree_restore(struct tree *t, const struct descriptors *open, struct descriptors *kept)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < t->n; i++)
+		r = fs_restore(t->fs[i], open, kept);
+	return r;
+}
+
 struct fs_usage tree_usage(const struct tree *t)
 {
 	struct fs_usage all = { 0 };

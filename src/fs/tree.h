@@ -27,6 +27,10 @@ void tree_add(struct tree *t, const char *name, struct fs *fs);
 /* Frees the file systems of a tree, which may be all zeros. */
 void tree_done(struct tree *t);
 void tree_set_direct(struct tree *t);
+/* As the functions of fs/fs.h that are called so, for all file systems. */
+int tree_remember(struct tree *t);
+int tree_restore(struct tree *t, const struct descriptors *open,
+		 struct descriptors *kept);
 /* Of all file systems together. */
 struct fs_usage tree_usage(const struct tree *t);
 

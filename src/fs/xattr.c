@@ -5,11 +5,13 @@
  * along.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "fs/file.h"
 #include "fs/internal.h"
+#include "fs/journal.h"
 
 #define OWN_PREFIX "user.shmfs."
 #define OWN_IO     OWN_PREFIX "io"
@@ -66,6 +68,16 @@ ssize_t fs_listxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 	return r < 0 ? r : native_listxattr(f, caller, list, size);
 }
 
+/* As it is when somebody has set that already. */
+static bool has_value(struct native_file *f, const char *name, const void *value,
+		      size_t size)
+{
+	_cleanup_free_ char *now = malloc(size + 1);
+
+	return now && native_getxattr(f, NULL, name, now, size + 1) == (ssize_t)size &&
+	       memcmp(now, value, size) == 0;
+}
+
 int fs_setxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 		const char *name, const void *value, size_t size, int flags)
 {
@@ -74,8 +86,14 @@ int fs_setxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 
 	if (r < 0)
 		return r;
-	return is_own(name) ? -EPERM
-			    : native_setxattr(f, caller, name, value, size, flags);
+	if (journal_is_done(caller, &r))
+		return r;
+	if (is_own(name))
+		return -EPERM;
+	r = native_setxattr(f, caller, name, value, size, flags);
+	if (r == -EEXIST && caller && caller->before && has_value(f, name, value, size))
+		r = 0;
+	return journal_done(caller, r);
 }
 
 /*
@@ -108,5 +126,13 @@ int fs_removexattr(struct fs *fs, const struct caller *caller, uint64_t node,
 		return r;
 	if (strcmp(name, CAPABILITIES) == 0)
 		return remove_capabilities(f, caller);
-	return is_own(name) ? -EPERM : native_removexattr(f, caller, name);
+	if (journal_is_done(caller, &r))
+		return r;
+	if (is_own(name))
+		return -EPERM;
+	r = native_removexattr(f, caller, name);
+	/* Somebody else may have been faster than us. */
+	if (r == -ENODATA && caller && caller->before)
+		r = 0;
+	return journal_done(caller, r);
 }

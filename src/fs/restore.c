@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A file system made again from what a process that died has left: its ledger and its
+ * descriptors. Names are not in the ledger: they may have changed meanwhile anyway, so
+ * they are looked for where they are.
+ *
+ * There are no other threads, so nothing is locked.
+ */
+#include <errno.h>
+
+#include "fs/dir.h"
+#include "fs/file.h"
+#include "fs/internal.h"
+#include "fs/lock.h"
+
+int fs_remember(struct fs *fs)
+{
+	return kind_can_adopt(fs->kind) ? ledger_new(&fs->ledger) : -EOPNOTSUPP;
+}
+
+static int restore_nodes(struct fs *fs)
+{
+	const struct ledger *l = fs->ledger;
+	int r = 0;
+
+	slots_skip_uses(&fs->nodes, l->state->nodes.uses);
+	for (uint32_t i = 0; r == 0 && i < l->state->nodes.end; i++)
+		if (l->nodes[i].number)
+			r = node_restore(fs, &l->nodes[i]);
+	return r;
+}
+
+static int restore_files(struct fs *fs, struct descriptors *kept)
+{
+	const struct ledger *l = fs->ledger;
+	int r = 0;
+
+	slots_skip_uses(&fs->files, l->state->files.uses);
+	for (uint32_t i = 0; r == 0 && i < l->state->files.end; i++) {
+		if (!l->files[i].number)
+			continue;
+		r = file_restore(fs, &l->files[i]);
+		if (r == 0)
+			r = descriptors_add(kept, l->files[i].fd);
+	}
+	return r;
+}
+
+static int restore_dirs(struct fs *fs, struct descriptors *kept)
+{
+	const struct ledger *l = fs->ledger;
+	int r = 0;
+
+	slots_skip_uses(&fs->dirs, l->state->dirs.uses);
+	for (uint32_t i = 0; r == 0 && i < l->state->dirs.end; i++) {
+		if (!l->dirs[i].number)
+			continue;
+		r = dir_restore(fs, &l->dirs[i]);
+		if (r == 0)
+			r = descriptors_add(kept, l->dirs[i].fd);
+	}
+	return r;
+}
+
+/* Record locks were known to be in use before the first was taken. */
+static int restore_locks(struct fs *fs, const struct descriptors *open,
+			 struct descriptors *kept)
+{
+	int r = 0;
+
+	atomic_store(&fs->record_locks, fs->ledger->state->record_locks);
+	for (unsigned int i = 0; r == 0 && i < open->n; i++) {
+		const struct ledger_lock *lock = ledger_lock_of(fs->ledger, (int)i);
+		int fd = (int)i;
+
+		if (!lock || !descriptors_has(open, fd))
+			continue;
+		r = lock_restore(fs, &fd, lock);
+		if (r == 0)
+			r = descriptors_add(kept, (int)i);
+	}
+	return r;
+}
+
+/* Returns whether it is the name of a node that had none. */
+static bool name_node(struct fs *fs, const char *name)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+	struct node *n;
+
+	if (kind_lookup(fs->kind, NULL, name, &handle, &info) < 0)
+		return false;
+	n = slots_get(&fs->nodes, node_number(fs, &info.id));
+	/* One object may have several names. */
+	if (!n || *n->name)
+		return false;
+	node_renamed(fs, &info.id, name, atomic_load(&fs->changes));
+	return true;
+}
+
+/* Until each node has a name, or there are no more: those have none any more. */
+static int find_names(struct fs *fs)
+{
+	uint32_t left = fs->nodes.used - 1;
+	struct native_list *list = NULL;
+	struct list_entry e = { .next = 0 };
+	int r = left > 0 ? kind_list_open(fs->kind, NULL, &list) : 0;
+
+	if (r < 0)
+		return r;
+	while (left > 0 && (r = kind_list_next(fs->kind, list, e.next, &e)) > 0)
+		if (S_ISREG(e.type) && name_node(fs, e.name))
+			left--;
+	kind_list_close(fs->kind, list);
+	return r < 0 ? r : 0;
+}
+
+int fs_restore(struct fs *fs, const struct descriptors *open, struct descriptors *kept)
+{
+	int r = restore_nodes(fs);
+
+	if (r == 0)
+		r = restore_files(fs, kept);
+	if (r == 0)
+		r = restore_locks(fs, open, kept);
+	if (r == 0)
+		r = restore_dirs(fs, kept);
+	node_drop_unused(fs);
+	fs->lost = true;
+	return r < 0 ? r : find_names(fs);
+}

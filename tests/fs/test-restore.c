@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* What a process leaves behind that dies, and what becomes of requests asked again. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/fs.h"
+#include "fs/journal.h"
+#include "sandbox.h"
+
+#define NATIVE "/dev/shm/"
+
+static const struct kind_config config = { .shm_dir = "/dev/shm" };
+
+static int enter(void **state)
+{
+	struct fs_config c = { .kind = NULL };
+	struct fs *fs;
+
+	sandbox_enter();
+	assert_int_equal(kind_new(&kind_posix, &config, &c.kind), 0);
+	assert_int_equal(fs_new(&c, &fs), 0);
+	assert_int_equal(fs_remember(fs), 0);
+	*state = fs;
+	return 0;
+}
+
+static int leave(void **state)
+{
+	fs_free(*state);
+	return 0;
+}
+
+static uint64_t make(struct fs *fs, const struct caller *caller, const char *name,
+		     uint64_t *ret_node)
+{
+	struct fs_open_file file;
+	struct fs_entry entry;
+
+	if (fs_create(fs, caller, name, O_RDWR | O_EXCL, 0600, &entry, &file) < 0)
+		return 0;
+	*ret_node = entry.node;
+	return file.number;
+}
+
+/* Numbers that were given out, for the process that comes after. */
+static uint64_t *shared;
+
+enum { NODE, FILE_A, DIRECTORY, FORGOTTEN };
+
+static void live(struct fs *fs)
+{
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	struct fs_entry entry;
+
+	shared[FILE_A] = make(fs, &me, "a", &shared[NODE]);
+	fs_write(fs, shared[FILE_A], "text", 4, 0, false);
+	fs_lookup(fs, &me, "a", &entry);
+	fs_opendir(fs, &me, &shared[DIRECTORY]);
+	fs_release(fs, make(fs, &me, "forgotten", &shared[FORGOTTEN]));
+	fs_forget(fs, shared[FORGOTTEN], 1);
+	fs_rename(fs, &me, "a", "b", 0);
+	kill(getpid(), SIGKILL);
+}
+
+static bool count_entry(void *context, const char *name, const struct fs_entry *entry,
+			int64_t next)
+{
+	unsigned int *n = context;
+
+	(void)name;
+	(void)entry;
+	(void)next;
+	++*n;
+	return true;
+}
+
+static void test_restored(void **state)
+{
+	struct descriptors open = { .n = 0 }, kept = { .n = 0 };
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	struct fs *fs = *state;
+	struct fs_entry entry;
+	unsigned int n = 0;
+	char text[8] = "";
+	struct stat st;
+	pid_t pid;
+
+	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	if (pid == 0)
+		live(fs);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_int_equal(descriptors_open(&open), 0);
+	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_read(fs, shared[FILE_A], text, 8, 0), 4);
+	assert_string_equal(text, "text");
+	/* One lookup by creating it, one by looking it up: and it has its new name. */
+	assert_int_equal(fs_getattr(fs, &me, shared[NODE], &st), 0);
+	assert_int_equal(fs_getattr(fs, &me, shared[FORGOTTEN], &st), -ESTALE);
+	fs_release(fs, shared[FILE_A]);
+	fs_forget(fs, shared[NODE], 1);
+	assert_int_equal(fs_getattr(fs, &me, shared[NODE], &st), 0);
+	assert_int_equal(fs_lookup(fs, &me, "b", &entry), 0);
+	assert_int_equal(entry.node, shared[NODE]);
+	fs_forget(fs, shared[NODE], 2);
+	assert_int_equal(fs_getattr(fs, &me, shared[NODE], &st), -ESTALE);
+	assert_int_equal(
+		fs_readdir(fs, &me, shared[DIRECTORY], 0, false, count_entry, &n), 0);
+	assert_int_equal(n, 4);
+	fs_releasedir(fs, shared[DIRECTORY]);
+	assert_int_equal(fs_usage(fs).nodes, 1);
+	descriptors_done(&open);
+	descriptors_done(&kept);
+}
+
+/* The request that @j was noted for, asked again. */
+static struct caller again(const struct journal *j)
+{
+	return (struct caller){ .uid = geteuid(), .gid = getegid(), .before = j };
+}
+
+static struct caller first(struct journal *j)
+{
+	*j = (struct journal){ .request = 2 };
+	return (struct caller){ .uid = geteuid(), .gid = getegid(), .journal = j };
+}
+
+/* Somebody died when it was done, but had not noted that. */
+static void not_noted(struct journal *j)
+{
+	j->what &= ~JOURNAL_DONE;
+}
+
+static void native_make(const char *path)
+{
+	close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void test_removed_once(void **state)
+{
+	struct fs *fs = *state;
+	struct caller caller;
+	struct journal j;
+
+	native_make(NATIVE "a");
+	caller = first(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
+	caller = again(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
+	not_noted(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
+	/* What has the name by now is another object. */
+	native_make(NATIVE "a");
+	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
+	assert_int_equal(access(NATIVE "a", F_OK), 0);
+	/* It was not done yet. */
+	caller = first(&j);
+	journal_name(fs, &caller, "a");
+	caller = again(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
+	assert_int_equal(access(NATIVE "a", F_OK), -1);
+	/* What failed fails again. */
+	caller = first(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), -ENOENT);
+	caller = again(&j);
+	assert_int_equal(fs_unlink(fs, &caller, "a"), -ENOENT);
+}
+
+static void test_renamed_once(void **state)
+{
+	struct fs *fs = *state;
+	struct caller caller;
+	struct journal j;
+
+	native_make(NATIVE "a");
+	caller = first(&j);
+	assert_int_equal(fs_rename(fs, &caller, "a", "b", RENAME_NOREPLACE), 0);
+	not_noted(&j);
+	caller = again(&j);
+	assert_int_equal(fs_rename(fs, &caller, "a", "b", RENAME_NOREPLACE), 0);
+	native_make(NATIVE "a");
+	assert_int_equal(fs_rename(fs, &caller, "a", "b", RENAME_NOREPLACE), 0);
+	assert_int_equal(access(NATIVE "a", F_OK), 0);
+	/* Not exchanged back. */
+	caller = first(&j);
+	assert_int_equal(fs_rename(fs, &caller, "a", "b", RENAME_EXCHANGE), 0);
+	not_noted(&j);
+	caller = again(&j);
+	assert_int_equal(truncate(NATIVE "a", 1), 0);
+	assert_int_equal(fs_rename(fs, &caller, "a", "b", RENAME_EXCHANGE), 0);
+	assert_int_equal(truncate(NATIVE "a", 1), 0);
+	unlink(NATIVE "a");
+	unlink(NATIVE "b");
+}
+
+static void test_made_once(void **state)
+{
+	struct fs *fs = *state;
+	struct fs_open_file file, same;
+	struct fs_entry entry;
+	struct caller caller;
+	struct journal j;
+
+	caller = first(&j);
+	assert_int_equal(
+		fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0400, &entry, &file), 0);
+	/* It was open already: that is the file. */
+	caller.before = &j;
+	assert_int_equal(
+		fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0400, &entry, &same), 0);
+	assert_int_equal(same.number, file.number);
+	fs_release(fs, file.number);
+	/* It was made, and no more. */
+	assert_int_equal(
+		fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0400, &entry, &same), 0);
+	fs_release(fs, same.number);
+	/* Somebody else's. */
+	assert_int_equal(chown(NATIVE "a", 1000, 1000), 0);
+	assert_int_equal(fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0400, &entry,
+				   &same),
+			 -EEXIST);
+	caller = first(&j);
+	assert_int_equal(fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0400, &entry,
+				   &same),
+			 -EEXIST);
+	unlink(NATIVE "a");
+}
+
+static void test_old_ones_are_not_its_own(void **state)
+{
+	struct fs *fs = *state;
+	struct fs_open_file file;
+	struct fs_entry entry;
+	struct caller caller;
+	struct journal j;
+
+	native_make(NATIVE "a");
+	/* The clock of births has ticked. */
+	usleep(20000);
+	caller = first(&j);
+	journal_begin(&caller);
+	caller = again(&j);
+	assert_int_equal(fs_create(fs, &caller, "a", O_RDWR | O_EXCL, 0600, &entry,
+				   &file),
+			 -EEXIST);
+	unlink(NATIVE "a");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_restored, enter, leave),
+		cmocka_unit_test_setup_teardown(test_removed_once, enter, leave),
+		cmocka_unit_test_setup_teardown(test_renamed_once, enter, leave),
+		cmocka_unit_test_setup_teardown(test_made_once, enter, leave),
+		cmocka_unit_test_setup_teardown(test_old_ones_are_not_its_own, enter,
+						leave),
+	};
+
+	shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		      0);
+	return cmocka_run_group_tests_name("restore", tests, NULL, NULL) != 0;
+}
