@@ -5,7 +5,7 @@
 # Completes the last of the mount options, which are separated by commas, in $1.
 _shmfs_mount_options()
 {
-	local options='kind= shm_dir= ipcns= passthrough= coherence= reserve poll=
+	local options='kind= shm_dir= ipcns= passthrough= coherence= restart= reserve poll=
 		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
 		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
 		defaults auto noauto nofail user nouser users owner group _netdev'
@@ -16,6 +16,7 @@ _shmfs_mount_options()
 	kind=*) options='kind=posix kind=sysv kind=all' ;;
 	passthrough=*) options='passthrough=auto passthrough=require passthrough=off' ;;
 	coherence=*) options='coherence=strict coherence=notify' ;;
+	restart=*) options='restart=crash restart=no' ;;
 	shm_dir=*)
 		compopt -o filenames 2>/dev/null
 		mapfile -t COMPREPLY < <(compgen -d -P "${before}shm_dir=" -- "${last#*=}")

@@ -25,6 +25,8 @@ function __shmfs_mount_options
         passthrough=off\t'each read and write goes to the daemon' \
         coherence=strict\t'native changes show at once' \
         coherence=notify\t'names and attributes are cached, native changes show a moment later' \
+        restart=crash\t'a daemon that dies is replaced' \
+        restart=no\t'the mount ends with its daemon' \
         reserve\t'truncate also allocates memory' \
         poll=\t'longest look for the next request before sleeping' \
         ro\t'read-only' \

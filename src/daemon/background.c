@@ -54,19 +54,26 @@ int background_enter(void)
 	return take_fd(&write_end);
 }
 
+int background_follow(void)
+{
+	log_to_syslog();
+	/* It must not keep the directory that it was started in from being unmounted. */
+	return chdir("/") < 0 ? -errno : 0;
+}
+
 int background_ready(int ready)
 {
 	_cleanup_close_ int pipe_end = ready;
 	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int r;
 
 	if (null < 0)
 		return -errno;
-	log_to_syslog();
 	for (int fd = 0; fd <= 2; fd++)
 		if (dup2(null, fd) < 0)
 			return -errno;
-	/* It must not keep the directory that it was started in from being unmounted. */
-	if (chdir("/") < 0)
-		return -errno;
+	r = background_follow();
+	if (r < 0)
+		return r;
 	return write(pipe_end, "", 1) == 1 ? 0 : -EPIPE;
 }

@@ -10,5 +10,7 @@
  * negative errno in the parent where there is no child.
  */
 int background_enter(void);
+/* By a process whose parent does that: what each must do for itself. */
+int background_follow(void);
 /* Lets go of the terminal and of whoever waits; takes over @ready. */
 int background_ready(int ready);

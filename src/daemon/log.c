@@ -109,6 +109,11 @@ void log_to_syslog(void)
 	in_background = true;
 }
 
+void log_close(void)
+{
+	closelog();
+}
+
 /* Where that is not possible, what would be captured is printed. */
 static void capture_errors(void)
 {

@@ -10,6 +10,8 @@ void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* From now on to the system log. */
 void log_to_syslog(void);
+/* Keeps no descriptor for it, until the next line. */
+void log_close(void);
 
 /*
  * libfuse reports a failed mount by messages of its own, and so does fusermount3, which

@@ -65,8 +65,9 @@ struct worker {
 
 struct loop {
 	struct fuse_session *session; /* borrowed */
+	bool (*serves)(void *context, const void *header);
 	void (*told)(void *context, uint32_t request, uint64_t ns);
-	void *context; /* of @told */
+	void *context; /* of those two */
 	int fd;        /* the session's */
 	unsigned int max_threads;
 	unsigned int max_helpers;
@@ -297,11 +298,19 @@ static uint32_t request_of(const struct fuse_buf *buf)
 	return buf->flags & FUSE_BUF_IS_FD ? 0 : header->opcode;
 }
 
+static bool is_served(const struct loop *l, const struct fuse_buf *buf)
+{
+	return !l->serves || buf->flags & FUSE_BUF_IS_FD ||
+	       l->serves(l->context, buf->mem);
+}
+
 static void process(struct loop *l, const struct fuse_buf *buf)
 {
 	uint32_t request = request_of(buf);
 	uint64_t begin = clock_ns();
 
+	if (!is_served(l, buf))
+		return;
 	dispatch(l->session, buf, &l->loss);
 	if (l->told)
 		l->told(l->context, request, clock_ns() - begin);
@@ -562,6 +571,7 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	if (!l)
 		return -ENOMEM;
 	l->session = session;
+	l->serves = config->serves;
 	l->told = config->served;
 	l->context = config->context;
 	l->loss = config->loss;

@@ -3,6 +3,7 @@
 /* Serves the requests of a session, by as few threads as do. */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/dispatch.h"
@@ -11,6 +12,9 @@
 struct loop_config {
 	unsigned int threads; /* the most that serve at the same time */
 	uint64_t poll_ns;     /* the longest look for a request before sleeping */
+	/* Asked before each request, by its header in memory: whether to serve it; it is
+	 * answered otherwise. NULL: always. */
+	bool (*serves)(void *context, const void *header);
 	/* Told of each request when it was served: what it was, and how long it took. */
 	void (*served)(void *context, uint32_t request, uint64_t ns);
 	void *context;

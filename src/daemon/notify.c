@@ -21,22 +21,31 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Of protocol 7.44; the header at hand may be older. */
+/* Of protocol 7.40 and 7.44; the header at hand may be older. */
+#define WIRE_NOTIFY_RESEND    7
 #define WIRE_NOTIFY_INC_EPOCH 8
 
 /* Longer than any name: nothing is ever called so. */
 #define NO_NAME_LENGTH 256
 
-/* Makes the kernel look up every name again. libfuse has that only since 3.18. */
-static int forget_all_names(struct fuse_session *session)
+/* Tells what has no arguments. */
+static int tell(struct fuse_session *session, int what)
 {
-	const struct fuse_out_header out = {
-		.len = sizeof(out),
-		.error = WIRE_NOTIFY_INC_EPOCH,
-	};
+	const struct fuse_out_header out = { .len = sizeof(out), .error = what };
 	ssize_t n = write(fuse_session_fd(session), &out, sizeof(out));
 
 	return n < 0 ? -errno : 0;
+}
+
+/* Makes the kernel look up every name again. libfuse has that only since 3.18. */
+static int forget_all_names(struct fuse_session *session)
+{
+	return tell(session, WIRE_NOTIFY_INC_EPOCH);
+}
+
+int notify_resend(struct fuse_session *session)
+{
+	return tell(session, WIRE_NOTIFY_RESEND);
 }
 
 /*
@@ -191,12 +200,12 @@ static void *run(void *data)
 	struct pollfd fds[1 + 2 * TREE_MAX] = { { .fd = n->stop, .events = POLLIN } };
 	struct watched all[TREE_MAX];
 	uint64_t rest_until = 0;
-	bool more = false;
+	bool more = n->lost;
 
 	for (unsigned int i = 0; i < n->tree->n; i++) {
 		struct fs *fs = n->tree->fs[i];
 
-		all[i] = (struct watched){ n, fs, tree_root(i), 0 };
+		all[i] = (struct watched){ n, fs, tree_root(i), n->lost };
 		fds[1 + 2 * i] = (struct pollfd){ fs_timer(fs), POLLIN, 0 };
 		fds[2 + 2 * i] = (struct pollfd){ fs_watch(fs), POLLIN, 0 };
 	}
@@ -214,12 +223,14 @@ static void *run(void *data)
 }
 
 int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
-		 bool keeps)
+		 bool keeps, bool lost)
 {
 	sigset_t all, before;
 	int r;
 
-	*n = (struct notify){ .session = session, .tree = tree, .keeps = keeps };
+	*n = (struct notify){
+		.session = session, .tree = tree, .keeps = keeps, .lost = lost
+	};
 	n->stop = eventfd(0, EFD_CLOEXEC);
 	if (n->stop < 0)
 		return -errno;
@@ -229,6 +240,8 @@ int notify_start(struct notify *n, struct fuse_session *session, const struct tr
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		n->stop = close_fd(n->stop);
+	else
+		pthread_setname_np(n->thread, NOTIFY_THREAD);
 	return -r;
 }
 

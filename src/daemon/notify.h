@@ -18,10 +18,14 @@
  */
 #define NOTIFY_KEEP 10.0
 
+/* The name of its thread. */
+#define NOTIFY_THREAD "shmfs-notify"
+
 struct notify {
 	struct fuse_session *session; /* borrowed */
 	const struct tree *tree;      /* borrowed */
 	bool keeps;                   /* as of fs_config */
+	bool lost;                    /* changes went unnoticed: all is told as changed */
 	pthread_t thread;
 	int stop;  /* an eventfd */
 	int error; /* of the watch: for the thread, until it has ended */
@@ -31,9 +35,14 @@ struct notify {
  * The most seconds that the kernel may keep a name; @waits: kernel_waits_for_answers().
  * Called before requests are served.
  */
+/*
+ * The kernel hands out again what was read and not answered: what for, and whether it can
+ * do that at all (Linux 6.9): 0, or -EINVAL.
+ */
+int notify_resend(struct fuse_session *session);
 double notify_name_timeout(struct fuse_session *session, bool waits);
 int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
-		 bool keeps);
+		 bool keeps, bool lost);
 /*
  * Ends the thread; requests that it waits for are served meanwhile. Returns the error
  * that the thread has ended the session for, or 0.

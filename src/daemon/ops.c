@@ -15,6 +15,7 @@
 #include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
+#include "daemon/requests.h"
 #include "daemon/waiter.h"
 #include "util/cleanup.h"
 
@@ -54,6 +55,8 @@ static struct caller caller_of(fuse_req_t req)
 		.thread = c->pid,
 		.groups = read_groups,
 		.context = req,
+		.journal = requests_mine(),
+		.before = requests_before(),
 	};
 }
 

@@ -37,6 +37,7 @@ static const struct fuse_opt templates[] = {
 	OPTION("ipcns=%s", ipcns),
 	OPTION("passthrough=%s", passthrough_name),
 	OPTION("coherence=%s", coherence_name),
+	OPTION("restart=%s", restart_name),
 	OPTION("reserve", reserve),
 	OPTION("poll=%s", poll_text),
 	OPTION("-f", foreground),
@@ -168,6 +169,21 @@ static int check_coherence(struct options *o)
 	return 0;
 }
 
+static int check_restart(struct options *o)
+{
+	const char *name = o->restart_name;
+
+	if (!name || strcmp(name, "crash") == 0)
+		o->restart = RESTART_CRASH;
+	else if (strcmp(name, "no") == 0)
+		o->restart = RESTART_NO;
+	else {
+		log_error("restart=%s is not known: it is crash or no", name);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 static bool is_empty(const char *name, const char *value, const char *meaning)
 {
 	if (!value || *value)
@@ -262,8 +278,8 @@ static int check_values(struct options *o)
 	    is_empty("fsname", o->fsname, "a name for the mount table") ||
 	    is_empty("subtype", o->subtype, "a type for the mount table"))
 		return -EINVAL;
-	if (check_passthrough(o) < 0 || check_coherence(o) < 0 || check_numbers(o) < 0 ||
-	    check_for_kind(o) < 0)
+	if (check_passthrough(o) < 0 || check_coherence(o) < 0 || check_restart(o) < 0 ||
+	    check_numbers(o) < 0 || check_for_kind(o) < 0)
 		return -EINVAL;
 	if (!o->shm_dir && kind_has(o->kind, &kind_posix)) {
 		o->shm_dir = strdup("/dev/shm");
@@ -360,6 +376,7 @@ void options_done(struct options *o)
 	free(o->ipcns);
 	free(o->passthrough_name);
 	free(o->coherence_name);
+	free(o->restart_name);
 	free(o->max_read_text);
 	free(o->poll_text);
 	fuse_opt_free_args(&o->fuse);
@@ -392,6 +409,9 @@ void options_help(void)
 	      "                            what native users change shows at once (strict), or\n"
 	      "                            names and attributes are cached and show it a moment\n"
 	      "                            later (notify, for kind=posix)\n"
+	      "    -o restart=crash|no     a daemon that dies is replaced, and nothing that is in\n"
+	      "                            use notices (crash, for kind=posix with Linux 6.9),\n"
+	      "                            or its mount ends with it (no)\n"
 	      "    -o reserve              truncate of an object allocates the memory too, or\n"
 	      "                            fails: no SIGBUS later\n"
 	      "    -o poll=USEC            look for the next request for so many microseconds\n"

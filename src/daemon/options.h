@@ -19,6 +19,11 @@ enum coherence {
 	COHERENCE_NOTIFY, /* the kernel caches, and is told of changes */
 };
 
+enum restart {
+	RESTART_CRASH, /* a daemon that dies is replaced, where the kernel lets us */
+	RESTART_NO,
+};
+
 struct options {
 	char *source; /* the first of two arguments, or NULL: a name for the mount table
 		       */
@@ -30,11 +35,13 @@ struct options {
 	char *ipcns;   /* a process's number or a path, or NULL: the daemon's own */
 	char *passthrough_name;
 	char *coherence_name;
+	char *restart_name;
 	char *max_read_text;
 	char *poll_text;
 	const struct kind_ops *kind;
 	enum passthrough_wish passthrough;
 	enum coherence coherence;
+	enum restart restart;
 	unsigned int max_read; /* bytes, 0: no limit */
 	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;

@@ -6,6 +6,7 @@
  * process has given up what it does not need, since capabilities belong to threads.
  */
 #include <errno.h>
+#include <linux/fuse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "daemon/confine.h"
 #include "daemon/figures.h"
 #include "daemon/ipcns.h"
+#include "daemon/keeper.h"
 #include "daemon/kernel.h"
 #include "daemon/limits.h"
 #include "daemon/log.h"
@@ -27,6 +29,7 @@
 #include "daemon/privileges.h"
 #include "daemon/readiness.h"
 #include "daemon/removeipc.h"
+#include "daemon/requests.h"
 #include "daemon/session.h"
 #include "daemon/signals.h"
 #include "daemon/unmount.h"
@@ -46,6 +49,10 @@ struct session {
 	struct signals signals;
 	bool hears_signals;
 	struct figures figures;
+	int ready;            /* as of background_enter() */
+	struct keeper keeper; /* where @kept */
+	bool kept;
+	struct requests *requests; /* likewise */
 	char status[512];
 };
 
@@ -263,11 +270,41 @@ static void settle_keeping(struct session *s)
 	s->context.keeps_entry_attr = waits;
 }
 
+static int drop_privileges(struct session *s)
+{
+	int r = privileges_drop(s->options->kind);
+
+	if (r < 0)
+		log_error("capabilities cannot be given up: %s", strerror(-r));
+	else if (s->context.keeps)
+		settle_keeping(s);
+	return r;
+}
+
 static void count_request(void *context, uint32_t request, uint64_t ns)
 {
 	struct session *s = context;
 
 	figures_count(&s->figures, request, ns);
+	if (s->kept)
+		requests_end(s->requests);
+}
+
+/* What daemons have died of is answered, and not tried once more. */
+static bool serves_request(void *context, const void *header)
+{
+	struct session *s = context;
+	const struct fuse_in_header *in = header;
+	struct fuse_out_header out = { .len = sizeof(out), .unique = in->unique };
+
+	if (!s->kept || requests_begin(s->requests, header) == 0)
+		return true;
+	log_info("request %u was the death of daemons before: refused", in->opcode);
+	out.error = -EIO;
+	/* Where the caller does not wait any more there is nobody to tell. */
+	if (write(fuse_session_fd(s->fuse), &out, sizeof(out)) < 0)
+		return false;
+	return false;
 }
 
 static void tell_figures(void *context)
@@ -286,28 +323,97 @@ static void forget_refusals(void *context, pid_t thread)
 		fs_lost(tree->fs[i], thread);
 }
 
+static int announce(void *context)
+{
+	struct session *s = context;
+	int r = s->ready >= 0 ? background_ready(s->ready) : 0;
+
+	if (r < 0) {
+		log_error("cannot go to the background: %s", strerror(-r));
+		return r;
+	}
+	log_info("%s", s->status);
+	readiness_ready(s->status);
+	return 0;
+}
+
+/* Why no other daemon could go on in place of this one, or 0. */
+static int can_be_kept(struct session *s)
+{
+	int r = s->options->restart == RESTART_NO ? -EOPNOTSUPP : 0;
+
+	if (r == 0)
+		r = notify_resend(s->fuse);
+	if (r == 0)
+		r = tree_remember(&s->context.tree);
+	return r < 0 ? r : requests_new(&s->requests);
+}
+
+/*
+ * From here on, where a daemon that dies is to be replaced, there is a keeper, and this
+ * is a daemon: the first, or one that finds what others have left.
+ */
+static int let_keep(struct session *s)
+{
+	int r;
+
+	s->kept = can_be_kept(s) == 0;
+	if (!s->kept)
+		return 0;
+	s->keeper = (struct keeper){
+		.announce = announce,
+		.context = s,
+	};
+	r = keeper_run(&s->keeper);
+	if (r < 0)
+		log_error("no daemon can be made: %s", strerror(-r));
+	return r;
+}
+
+/* Goes on where the daemon before this one died. */
+static int take_over(struct session *s)
+{
+	struct descriptors open = { .n = 0 };
+	int r;
+
+	if (!s->kept || s->keeper.deaths == 0)
+		return 0;
+	/* What the first daemon gave back may be another's number by now. */
+	if (s->ready >= 0)
+		descriptors_remove(&s->keeper.own, s->ready);
+	r = descriptors_open(&open);
+	if (r == 0)
+		r = tree_restore(&s->context.tree, &open, &s->keeper.own);
+	if (r == 0) {
+		keeper_close_others(&s->keeper, &open, &s->keeper.own);
+		requests_take_over(s->requests, s->keeper.fault);
+		r = notify_resend(s->fuse);
+	}
+	descriptors_done(&open);
+	if (r < 0)
+		log_error("what the daemon before had cannot be taken over: %s",
+			  strerror(-r));
+	return r;
+}
+
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
 	const struct loop_config loop = {
 		.threads = s->limits.threads,
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
+		.serves = serves_request,
 		.served = count_request,
 		.context = s,
 		.loss = { forget_refusals, &s->context.tree },
 	};
-	int r = privileges_drop(s->options->kind);
+	bool again = s->kept && s->keeper.deaths > 0;
+	int r = loop_new(s->fuse, &loop, &s->loop);
 
-	if (r < 0) {
-		log_error("capabilities cannot be given up: %s", strerror(-r));
-		return r;
-	}
 	figures_init(&s->figures);
-	r = loop_new(s->fuse, &loop, &s->loop);
-	if (s->context.keeps)
-		settle_keeping(s);
 	if (r == 0)
-		r = notify_start(&s->notify, s->fuse, &s->context.tree, s->context.keeps);
+		r = notify_start(&s->notify, s->fuse, &s->context.tree, s->context.keeps,
+				 again);
 	s->notifies = r == 0;
 	s->signals = (struct signals){
 		.loop = s->loop,
@@ -328,17 +434,17 @@ static int start_serving(struct session *s)
 	return r;
 }
 
-static int announce(struct session *s, int ready)
+/* Says that the mount is there, or lets the keeper do it. */
+static int tell_serving(struct session *s)
 {
-	int r = ready >= 0 ? background_ready(ready) : 0;
+	int r;
 
-	if (r < 0) {
-		log_error("cannot go to the background: %s", strerror(-r));
-		return r;
-	}
-	log_info("%s", s->status);
-	readiness_ready(s->status);
-	return 0;
+	if (!s->kept)
+		return announce(s);
+	r = s->ready >= 0 ? background_follow() : 0;
+	if (r == 0)
+		keeper_serving(&s->keeper);
+	return r;
 }
 
 static int serve(struct session *s)
@@ -356,6 +462,8 @@ static int session_done(struct session *s)
 {
 	int r = 0;
 
+	if (s->kept)
+		keeper_ending(&s->keeper);
 	if (s->hears_signals)
 		signals_stop(&s->signals);
 	if (s->notifies)
@@ -370,6 +478,8 @@ static int session_done(struct session *s)
 	loop_free(s->loop);
 	if (s->fuse)
 		fuse_session_destroy(s->fuse);
+	requests_free(s->requests);
+	descriptors_done(&s->keeper.own);
 	return r;
 }
 
@@ -385,14 +495,21 @@ int session_run(struct options *o, int ready)
 		},
 		.backing = { .open = passthrough_open, .close = passthrough_close },
 		.limits = limits_init(),
+		.ready = ready,
 	};
 	int r, ended;
 
 	r = get_ready(&s);
 	if (r == 0)
+		r = drop_privileges(&s);
+	if (r == 0)
+		r = let_keep(&s);
+	if (r == 0)
+		r = take_over(&s);
+	if (r == 0)
 		r = start_serving(&s);
 	if (r == 0)
-		r = announce(&s, ready);
+		r = tell_serving(&s);
 	if (r == 0)
 		r = serve(&s);
 	ended = session_done(&s);

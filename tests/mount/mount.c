@@ -66,9 +66,50 @@ bool mount_running(void)
 	return daemon_state.pid != 0;
 }
 
-pid_t mount_pid(void)
+pid_t mount_keeper(void)
 {
 	return daemon_state.pid;
+}
+
+/* "" where there is no such process. */
+static void name_of(pid_t pid, char name[16])
+{
+	char path[64];
+	FILE *comm;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", (int)pid);
+	comm = fopen(path, "re");
+	if (!comm || fscanf(comm, "%15s", name) != 1)
+		name[0] = '\0';
+	if (comm)
+		fclose(comm);
+}
+
+pid_t mount_kept(pid_t keeper)
+{
+	char path[64], name[16];
+	pid_t pid, found = 0;
+	FILE *children;
+
+	name_of(keeper, name);
+	if (strcmp(name, "shmfs-keeper") != 0)
+		return keeper;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)keeper,
+		 (int)keeper);
+	children = fopen(path, "re");
+	while (children && fscanf(children, "%d", &pid) == 1) {
+		name_of(pid, name);
+		if (strcmp(name, "shmfs") == 0)
+			found = pid;
+	}
+	if (children)
+		fclose(children);
+	return found;
+}
+
+pid_t mount_pid(void)
+{
+	return mount_kept(daemon_state.pid);
 }
 
 char *mount_log(void)
@@ -262,6 +303,11 @@ void mount_reap(void)
 	check_end(status);
 }
 
+void mount_forget(void)
+{
+	daemon_state.pid = 0;
+}
+
 void mount_stop(void)
 {
 	must(umount2(MOUNT_DIR, 0));
@@ -271,10 +317,15 @@ void mount_stop(void)
 /* Away with a daemon whose mount is busy or stuck: the test has failed by then. */
 static void kill_daemon(void)
 {
+	pid_t pid;
+
 	umount2(MOUNT_DIR, MNT_DETACH);
 	if (!mount_running())
 		return;
+	pid = mount_pid();
 	kill(daemon_state.pid, SIGKILL);
+	if (pid > 0)
+		kill(pid, SIGKILL);
 	waitpid(daemon_state.pid, NULL, 0);
 	daemon_state.pid = 0;
 }

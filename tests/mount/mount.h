@@ -104,9 +104,19 @@ void mount_stop(void);
 /* Awaits the daemon's exit; fails the test unless its status is 0 and its log clean. */
 void mount_reap(void);
 
-/* Whether a daemon that mount_start() started has not been reaped yet; its pid. */
+/* For a test that has awaited the end of what was started by itself. */
+void mount_forget(void);
+
+/*
+ * Whether a daemon that mount_start() started has not been reaped yet; the pid of the
+ * process that serves; and of the one that was started, which is its keeper where
+ * daemons that die are replaced, and else the same.
+ */
 bool mount_running(void);
 pid_t mount_pid(void);
+pid_t mount_keeper(void);
+/* The process that serves behind @keeper; it itself where it is none. 0: none now. */
+pid_t mount_kept(pid_t keeper);
 
 /* What the daemon has written to stderr so far; to be freed. */
 char *mount_log(void);

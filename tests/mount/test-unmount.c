@@ -45,6 +45,23 @@ static pid_t only_child(pid_t parent)
 	return pid;
 }
 
+/* The child of @keeper that is not @kept. */
+static pid_t other_child(pid_t keeper, pid_t kept)
+{
+	pid_t pids[2] = { 0, 0 };
+	char path[64];
+	FILE *children;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)keeper,
+		 (int)keeper);
+	children = fopen(path, "re");
+	assert_non_null(children);
+	assert_int_equal(fscanf(children, "%d %d", &pids[0], &pids[1]),
+			 keeper == kept ? 1 : 2);
+	fclose(children);
+	return pids[0] == kept ? pids[1] : pids[0];
+}
+
 static int reap(pid_t pid)
 {
 	int status = -1;
@@ -140,7 +157,7 @@ static void check_ordinary(pid_t pid)
 /* It has given up what fusermount3 needs, and still unmounts by it when told to end. */
 static void test_ordinary_user(void **state)
 {
-	pid_t daemon, helper;
+	pid_t keeper, daemon, helper;
 	struct outcome o;
 
 	(void)state;
@@ -149,13 +166,14 @@ static void test_ordinary_user(void **state)
 	o = ordinary_mount(NULL);
 	if (o.status != 0)
 		fail_msg("she cannot mount: %s", o.err);
-	daemon = only_child(getpid());
-	helper = only_child(daemon);
+	keeper = only_child(getpid());
+	daemon = mount_kept(keeper);
+	helper = other_child(keeper, daemon);
 	check_ordinary(daemon);
 	/* As if both had been told to end, like all processes of a terminal. */
 	must(kill(helper, SIGTERM));
 	must(kill(daemon, SIGTERM));
-	assert_int_equal(reap(daemon), 0);
+	assert_int_equal(reap(keeper), 0);
 	assert_false(is_mounted(USER_DIR));
 	ordinary_disallow();
 }
@@ -163,16 +181,21 @@ static void test_ordinary_user(void **state)
 /* The helper ends with a daemon that had no time to tell it anything. */
 static void test_killed_daemon_leaves_no_helper(void **state)
 {
-	pid_t daemon, helper;
+	pid_t keeper, daemon, helper;
 
 	(void)state;
 	person_needs_root();
 	ordinary_allow();
 	assert_int_equal(ordinary_mount(NULL).status, 0);
-	daemon = only_child(getpid());
-	helper = only_child(daemon);
-	must(kill(daemon, SIGKILL));
-	assert_int_equal(reap(daemon), SIGKILL);
+	keeper = only_child(getpid());
+	daemon = mount_kept(keeper);
+	helper = other_child(keeper, daemon);
+	must(kill(keeper, SIGKILL));
+	assert_int_equal(reap(keeper), SIGKILL);
+	if (daemon != keeper) {
+		must(kill(daemon, SIGKILL));
+		assert_int_equal(reap(daemon), SIGKILL);
+	}
 	assert_int_equal(reap(helper), 0);
 	must(umount2(USER_DIR, MNT_DETACH));
 	ordinary_disallow();

@@ -207,11 +207,21 @@ static void test_own_options(void **state)
 	expect_accepted(&p);
 	assert_int_equal(p.options.passthrough, PASSTHROUGH_AUTO);
 	assert_int_equal(p.options.coherence, COHERENCE_STRICT);
+	assert_int_equal(p.options.restart, RESTART_CRASH);
 	done(&p);
 	PARSE(&p, "/mnt", "-o", "coherence=notify");
 	expect_accepted(&p);
 	assert_int_equal(p.options.coherence, COHERENCE_NOTIFY);
 	assert_null(strstr(p.fuse, "coherence"));
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "restart=no");
+	expect_accepted(&p);
+	assert_int_equal(p.options.restart, RESTART_NO);
+	assert_null(strstr(p.fuse, "restart"));
+	done(&p);
+	PARSE(&p, "/mnt", "-o", "restart=crash");
+	expect_accepted(&p);
+	assert_int_equal(p.options.restart, RESTART_CRASH);
 	done(&p);
 	PARSE(&p, "/mnt", "-o", "coherence=notify,coherence=strict");
 	expect_accepted(&p);
@@ -263,6 +273,7 @@ static void test_of_other_kinds(void **state)
 		{ "kind=sysv,reserve", "reserve", "kind=posix and kind=all" },
 		{ "ipcns=1", "ipcns=", "kind=sysv and kind=all" },
 		{ "kind=posix,ipcns=/x", "ipcns=", "kind=sysv and kind=all" },
+		{ "restart=always", "restart=always", "crash or no" },
 		{ "kind=sysv,coherence=notify", "coherence=notify", "kind=posix" },
 		{ "kind=sysv,coherence=notify", "System V", "no events" },
 		{ "coherence=notify,kind=all", "coherence=notify", "no events" },

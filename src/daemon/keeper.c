@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The keeper has no threads, reads nothing that users say, and does nothing but wait, for
+ * signals, which it hands on, and for the end of the daemon.
+ *
+ * Whoever may end a daemon again and again, by a fault of ours, shall not keep a machine
+ * busy with that.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/keeper.h"
+#include "daemon/log.h"
+#include "daemon/notify.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* So many deaths in so short a time are the last. */
+#define DEATHS_MAX 5
+#define DEATHS_NS  (UINT64_C(10) * 1000 * 1000 * 1000)
+/* Likewise, where somebody kills them: that is no fault of theirs. */
+#define KILLS_NS   (UINT64_C(500) * 1000 * 1000)
+
+/* How often is looked whether a daemon cannot die. */
+#define STUCK_MS 500
+
+enum phase {
+	PHASE_TAKING_OVER, /* it closes what it does not know: the keeper opens nothing */
+	PHASE_STARTING,
+	PHASE_SERVING,
+	PHASE_ENDING,
+};
+
+/* In memory that is shared with the daemons. */
+struct keeper_state {
+	_Atomic enum phase phase;
+};
+
+static void those_to_see(sigset_t *ret)
+{
+	sigemptyset(ret);
+	sigaddset(ret, SIGINT);
+	sigaddset(ret, SIGTERM);
+	sigaddset(ret, SIGHUP);
+	sigaddset(ret, SIGUSR1);
+	sigaddset(ret, SIGCHLD);
+}
+
+static void block_child(int how)
+{
+	sigset_t child;
+
+	sigemptyset(&child);
+	sigaddset(&child, SIGCHLD);
+	sigprocmask(how, &child, NULL);
+}
+
+static int prepare(struct keeper *k)
+{
+	sigset_t seen;
+
+	those_to_see(&seen);
+	block_child(SIG_BLOCK);
+	k->state = mmap(NULL, sizeof(*k->state), PROT_READ | PROT_WRITE,
+			MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (k->state == MAP_FAILED)
+		return -errno;
+	k->signals = signalfd(-1, &seen, SFD_CLOEXEC | SFD_NONBLOCK);
+	k->serving = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (k->signals < 0 || k->serving < 0)
+		return -errno;
+	return descriptors_open(&k->own);
+}
+
+/*
+ * As fork(2), with the descriptors shared. The C library does not know of it: what it
+ * keeps of threads is of the only one, and is as good for the child.
+ */
+static pid_t clone_daemon(void)
+{
+	unsigned long flags = CLONE_FILES | SIGCHLD;
+
+#ifdef __s390__
+	return (pid_t)syscall(SYS_clone, NULL, flags, NULL, NULL, 0);
+#else
+	return (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, 0);
+#endif
+}
+
+static int start_daemon(struct keeper *k)
+{
+	atomic_store(&k->state->phase, k->deaths ? PHASE_TAKING_OVER : PHASE_STARTING);
+	k->daemon = clone_daemon();
+	if (k->daemon < 0)
+		return -errno;
+	prctl(PR_SET_NAME, k->daemon ? "shmfs-keeper" : "shmfs");
+	if (k->daemon == 0)
+		block_child(SIG_UNBLOCK);
+	return 0;
+}
+
+static void tell_serving(struct keeper *k)
+{
+	uint64_t n;
+
+	if (read(k->serving, &n, sizeof(n)) < 0 || k->deaths > 0)
+		return;
+	if (k->announce(k->context) < 0) {
+		kill(k->daemon, SIGTERM);
+		waitpid(k->daemon, NULL, 0);
+		exit(1);
+	}
+	log_close();
+}
+
+static bool may_open(const struct keeper *k)
+{
+	return atomic_load(&k->state->phase) != PHASE_TAKING_OVER;
+}
+
+/* Returns whether the daemon is among those that have ended, with *@ret_status. */
+static bool reap(const struct keeper *k, int *ret_status)
+{
+	bool found = false;
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != k->daemon)
+			continue;
+		*ret_status = status;
+		found = true;
+	}
+	return found;
+}
+
+static bool is_notifier(pid_t pid, const char *thread)
+{
+	char path[320], name[16] = "";
+	FILE *comm;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int)pid, thread);
+	comm = fopen(path, "re");
+	if (comm && fscanf(comm, "%15s", name) != 1)
+		name[0] = '\0';
+	if (comm)
+		fclose(comm);
+	return strcmp(name, NOTIFY_THREAD) == 0;
+}
+
+static bool is_zombie(pid_t pid)
+{
+	char path[64], state = '?';
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	stat = fopen(path, "re");
+	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
+		state = '?';
+	if (stat)
+		fclose(stat);
+	return state == 'Z';
+}
+
+/*
+ * Whether all that is left of the daemon is the thread that tells the kernel of changes.
+ * It may wait for the lock of the directory, where no signal reaches it, and that may be
+ * held by who waits for an answer, which only the next daemon can give. It will do
+ * nothing but die when it gets the lock, so there is nothing to wait for.
+ */
+static bool is_stuck(const struct keeper *k)
+{
+	char path[64];
+	struct dirent *entry;
+	bool only = true;
+	DIR *threads;
+
+	if (!is_zombie(k->daemon))
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)k->daemon);
+	threads = opendir(path);
+	while (threads && (entry = readdir(threads)))
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != k->daemon)
+			only = only && is_notifier(k->daemon, entry->d_name);
+	if (threads)
+		closedir(threads);
+	return threads && only;
+}
+
+/* Returns whether the daemon has ended, with *@ret_status. */
+static bool see_signal(struct keeper *k, int *ret_status)
+{
+	struct signalfd_siginfo info;
+
+	if (read(k->signals, &info, sizeof(info)) != sizeof(info))
+		return false;
+	if (info.ssi_signo == SIGCHLD)
+		return reap(k, ret_status);
+	kill(k->daemon, (int)info.ssi_signo);
+	return false;
+}
+
+/* Returns the status that the daemon ends with. */
+static int watch(struct keeper *k)
+{
+	struct pollfd fds[] = {
+		{ .fd = k->serving, .events = POLLIN },
+		{ .fd = k->signals, .events = POLLIN },
+	};
+	int status = 0;
+
+	for (;;) {
+		int n = poll(fds, 2, STUCK_MS);
+
+		if (n < 0)
+			continue;
+		/* How it died is not known until it is gone; a signal it was. */
+		if (n == 0 && may_open(k) && is_stuck(k))
+			return SIGKILL;
+		if (fds[0].revents)
+			tell_serving(k);
+		if (fds[1].revents && see_signal(k, &status))
+			return status;
+	}
+}
+
+/* In words. What it dies of by itself was an order or a fault. */
+static void tell_death(int status, const char *consequence)
+{
+	if (WIFSIGNALED(status))
+		log_info("the daemon died of signal %d (%s): %s", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)), consequence);
+	else
+		log_info("the daemon ended with status %d: %s", WEXITSTATUS(status),
+			 consequence);
+}
+
+/* Whether the daemons die too fast: @times are of the last deaths. */
+static bool is_hopeless(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
+{
+	uint64_t now = clock_ns();
+
+	k->fault = !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL;
+	times[k->deaths++ % DEATHS_MAX] = now;
+	/* The next one would take the place of the first of those that count. */
+	return k->deaths >= DEATHS_MAX &&
+	       now - times[k->deaths % DEATHS_MAX] < (k->fault ? DEATHS_NS : KILLS_NS);
+}
+
+/* What else there is to wait for has been told to end by the daemon. */
+static _Noreturn void end_as(int status)
+{
+	while (wait(NULL) > 0 || errno == EINTR)
+		;
+	exit(WEXITSTATUS(status));
+}
+
+/* Returns if another daemon is to be. */
+static void judge(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
+{
+	enum phase phase = atomic_load(&k->state->phase);
+
+	if (WIFEXITED(status) && phase != PHASE_SERVING)
+		end_as(status);
+	if (phase != PHASE_SERVING && k->deaths == 0) {
+		if (WIFSIGNALED(status))
+			log_error("the daemon died of signal %d", WTERMSIG(status));
+		exit(1);
+	}
+	if (phase == PHASE_ENDING) {
+		tell_death(status, "the mount may be left");
+		exit(1);
+	}
+	if (is_hopeless(k, status, times)) {
+		tell_death(status, "it does so again and again, and is given up");
+		exit(1);
+	}
+	tell_death(status, "another one takes over");
+	log_close();
+}
+
+int keeper_run(struct keeper *k)
+{
+	uint64_t times[DEATHS_MAX] = { 0 };
+	int r = prepare(k);
+
+	if (r == 0)
+		r = start_daemon(k);
+	if (r < 0)
+		return r;
+	while (k->daemon > 0) {
+		judge(k, watch(k), times);
+		r = start_daemon(k);
+		if (r < 0) {
+			log_error("no other daemon can be made: %s", strerror(-r));
+			exit(1);
+		}
+	}
+	return 0;
+}
+
+void keeper_serving(struct keeper *k)
+{
+	const uint64_t one = 1;
+
+	atomic_store(&k->state->phase, PHASE_SERVING);
+	while (write(k->serving, &one, sizeof(one)) < 0 && errno == EINTR)
+		;
+}
+
+void keeper_ending(struct keeper *k)
+{
+	atomic_store(&k->state->phase, PHASE_ENDING);
+}
+
+void keeper_close_others(struct keeper *k, const struct descriptors *open,
+			 const struct descriptors *kept)
+{
+	for (unsigned int fd = 0; fd < open->n; fd++)
+		if (descriptors_has(open, (int)fd) && !descriptors_has(kept, (int)fd))
+			close((int)fd);
+	atomic_store(&k->state->phase, PHASE_STARTING);
+}
