@@ -31,7 +31,7 @@ LINES = (
     ("-o kind=s\t", "-o kind=sysv"),
     ("-o kind=sysv,noe\t", "-o kind=sysv,noexec"),
     ("-o coherence=n\t", "-o coherence=notify"),
-    ("-o res\t", "-o reserve"),
+    ("-o rese\t", "-o reserve"),
     ("-o shm_dir=%s/onl\t", "-o shm_dir=%s/only/"),
     ("-o ro,shm_dir=%s/onl\t", "-o ro,shm_dir=%s/only/"),
     ("-o ro,ipcns=%s/names\t", "-o ro,ipcns=%s/namespace"),
