@@ -10,13 +10,8 @@
  * leadership to another thread, so that no request waits for the work of another, as long
  * as there are threads: users share them (slow.h). When requests are there without a
  * pause, helpers read and serve beside the leader for as long as it lasts.
- *
- * The file flag O_NONBLOCK of the session's descriptor is the leader's: it is off only
- * while it sleeps. A helper that reads in just that moment sleeps as well, until the next
- * request or loop_stop().
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,8 +23,8 @@
 
 #include "daemon/dispatch.h"
 #include "daemon/loop.h"
-#include "daemon/polling.h"
 #include "daemon/slow.h"
+#include "daemon/source.h"
 #include "util/clock.h"
 
 /* How long a request may keep others waiting: twice this at the most. */
@@ -37,9 +32,6 @@
 
 /* Between two attempts to wake a thread that is to end. */
 #define JOIN_NS 1000000
-
-/* Between two attempts to have memory for requests. */
-#define MEMORY_NS 1000000
 
 /* So many requests without a pause, and a helper is called. */
 #define STREAK 64
@@ -65,24 +57,18 @@ struct worker {
 
 struct loop {
 	struct fuse_session *session; /* borrowed */
+	struct source source;
 	bool (*serves)(void *context, const void *header);
 	void (*told)(void *context, uint32_t request, uint64_t ns);
 	void *context; /* of those two */
-	int fd;        /* the session's */
 	unsigned int max_threads;
 	unsigned int max_helpers;
 	struct dispatch_loss loss;
 
-	/* The leader's. */
-	struct polling polling;
-	unsigned int streak;
-
-	atomic_bool stopped;  /* by loop_stop() */
-	atomic_bool sleeping; /* the leader is about to sleep: helpers leave */
-	atomic_uint helpers;  /* there are */
-	atomic_ulong served;  /* requests that leaders have begun to serve */
-	atomic_ulong busy;    /* the number of the one that the leader serves, or 0 */
-	atomic_bool watched;  /* by the monitor, which otherwise sleeps */
+	atomic_uint helpers; /* there are */
+	atomic_ulong served; /* requests that leaders have begun to serve */
+	atomic_ulong busy;   /* the number of the one that the leader serves, or 0 */
+	atomic_bool watched; /* by the monitor, which otherwise sleeps */
 	struct slow slow;
 
 	/* Those that there are from the start. */
@@ -195,91 +181,6 @@ static void end(struct loop *l, int result)
 }
 
 /*
- * Waiting for a request. These return > 0 with a request in the worker's buffer, 0
- * when the file system is gone, or a negative errno: -EAGAIN where there is none.
- */
-static int receive(struct worker *w)
-{
-	const struct timespec moment = { .tv_nsec = MEMORY_NS };
-	int r;
-
-	if (atomic_load(&w->loop->stopped))
-		return 0;
-	atomic_store(&w->receiving, true);
-	r = fuse_session_receive_buf(w->loop->session, &w->buf);
-	atomic_store(&w->receiving, false);
-	if (r > 0 && slow_put_off(&w->loop->slow, &w->buf))
-		return -EAGAIN;
-	/* Without memory for the buffer of a new thread, requests wait until there is. */
-	if (r == -ENOMEM)
-		nanosleep(&moment, NULL);
-	/* -ECONNABORTED: a request went with the file system; the next read says so. */
-	return r == -EINTR || r == -ECONNABORTED || r == -ENOMEM ? -EAGAIN : r;
-}
-
-static void set_blocking(struct loop *l, bool blocking)
-{
-	int flags = fcntl(l->fd, F_GETFL);
-
-	fcntl(l->fd, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
-}
-
-/* Looks until a request is there or the window is over. */
-static int look(struct worker *w, uint64_t begin)
-{
-	struct loop *l = w->loop;
-	uint64_t end = begin + polling_window(&l->polling, begin);
-	uint64_t before = begin;
-	uint64_t now;
-	int r;
-
-	for (;;) {
-		now = clock_ns();
-		if (now >= end || !polling_goes_on(&l->polling, before, now))
-			return -EAGAIN;
-		before = now;
-		r = receive(w);
-		if (r != -EAGAIN)
-			return r;
-	}
-}
-
-static int sleep_for(struct worker *w)
-{
-	struct loop *l = w->loop;
-	int r;
-
-	atomic_store(&l->sleeping, true);
-	set_blocking(l, true);
-	do
-		r = receive(w);
-	while (r == -EAGAIN);
-	set_blocking(l, false);
-	atomic_store(&l->sleeping, false);
-	return r;
-}
-
-/* Never -EAGAIN. */
-static int await_request(struct worker *w)
-{
-	struct loop *l = w->loop;
-	uint64_t begin;
-	int r = receive(w);
-
-	if (r != -EAGAIN) {
-		l->streak++;
-		return r;
-	}
-	l->streak = 0;
-	begin = clock_ns();
-	r = look(w, begin);
-	if (r == -EAGAIN)
-		r = sleep_for(w);
-	polling_came(&l->polling, clock_ns() - begin);
-	return r;
-}
-
-/*
  * Serving
  */
 static void wake_monitor(struct loop *l)
@@ -333,7 +234,7 @@ static void call_helper(struct loop *l)
 {
 	struct worker *helper;
 
-	l->streak = 0;
+	l->source.streak = 0;
 	if (atomic_load(&l->helpers) >= l->max_helpers)
 		return;
 	pthread_mutex_lock(&l->lock);
@@ -351,10 +252,10 @@ static void lead(struct worker *w)
 	int r;
 
 	for (;;) {
-		r = await_request(w);
+		r = source_await(&l->source, &w->buf, &w->receiving);
 		if (r <= 0)
 			break;
-		if (l->streak >= STREAK)
+		if (l->source.streak >= STREAK)
 			call_helper(l);
 		if (!serve(w))
 			return;
@@ -368,7 +269,8 @@ static void help(struct worker *w)
 {
 	struct loop *l = w->loop;
 
-	while (!atomic_load(&l->sleeping) && receive(w) > 0)
+	while (!atomic_load(&l->source.sleeping) &&
+	       source_receive(&l->source, &w->buf, &w->receiving) > 0)
 		process(l, &w->buf);
 	atomic_fetch_sub(&l->helpers, 1);
 }
@@ -575,11 +477,11 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	l->told = config->served;
 	l->context = config->context;
 	l->loss = config->loss;
-	l->fd = fuse_session_fd(session);
 	l->max_threads = config->threads;
 	l->max_helpers = helpers_for(config->threads);
-	slow_init(&l->slow, l->fd, threads_for_slow(config->threads, l->max_helpers));
-	polling_init(&l->polling, config->poll_ns);
+	slow_init(&l->slow, fuse_session_fd(session),
+		  threads_for_slow(config->threads, l->max_helpers));
+	source_init(&l->source, session, &l->slow, config->poll_ns);
 	pthread_mutex_init(&l->lock, NULL);
 	init_conditions(l);
 	r = start(l);
@@ -617,7 +519,7 @@ int loop_run(struct loop *l)
 {
 	int r;
 
-	set_blocking(l, false);
+	source_start(&l->source);
 	pthread_mutex_lock(&l->lock);
 	call(l->first, ROLE_LEADER);
 	while (!l->ended)
@@ -630,7 +532,7 @@ int loop_run(struct loop *l)
 
 void loop_stop(struct loop *l)
 {
-	atomic_store(&l->stopped, true);
+	source_stop(&l->source);
 	pthread_mutex_lock(&l->lock);
 	for (struct worker *w = l->workers; w; w = w->next)
 		if (atomic_load(&w->receiving))
