@@ -480,7 +480,7 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	l->max_threads = config->threads;
 	l->max_helpers = helpers_for(config->threads);
 	slow_init(&l->slow, fuse_session_fd(session),
-		  threads_for_slow(config->threads, l->max_helpers));
+		  threads_for_slow(config->threads, l->max_helpers), &l->loss);
 	source_init(&l->source, session, &l->slow, config->poll_ns);
 	pthread_mutex_init(&l->lock, NULL);
 	init_conditions(l);

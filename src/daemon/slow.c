@@ -26,9 +26,10 @@
 /* The bytes of all requests that are put off: mostly data of writes. */
 #define BYTES_MAX ((size_t)64 << 20)
 
-void slow_init(struct slow *s, int fd, unsigned int threads)
+void slow_init(struct slow *s, int fd, unsigned int threads,
+	       const struct dispatch_loss *loss)
 {
-	*s = (struct slow){ .fd = fd };
+	*s = (struct slow){ .fd = fd, .loss = loss };
 	quota_init(&s->quota, threads > 0 ? threads : 1, true);
 	pthread_mutex_init(&s->lock, NULL);
 }
@@ -116,8 +117,11 @@ static void refuse(const struct slow *s, const struct fuse_buf *buf)
 		.unique = request->unique,
 	};
 	const struct iovec iov = { .iov_base = &reply, .iov_len = sizeof(reply) };
-	ssize_t n = writev(s->fd, &iov, 1);
+	ssize_t n;
 
+	if (s->loss->tell)
+		s->loss->tell(s->loss->context, (pid_t)request->pid);
+	n = writev(s->fd, &iov, 1);
 	(void)n; /* who is gone need not be told */
 }
 

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/dispatch.h"
 #include "fs/quota.h"
 
 struct slow_request {
@@ -23,17 +24,20 @@ struct slow_request {
 };
 
 struct slow {
-	int fd;                    /* of the session */
-	struct quota quota;        /* of threads */
-	atomic_uint n;             /* requests that take long */
-	pthread_mutex_t lock;      /* no other is taken under it but the quota's */
-	struct slow_request *list; /* put off; protected by lock */
-	size_t bytes;              /* of those; protected by lock */
-	bool stopped;              /* protected by lock */
+	int fd;                           /* of the session */
+	const struct dispatch_loss *loss; /* borrowed */
+	struct quota quota;               /* of threads */
+	atomic_uint n;                    /* requests that take long */
+	pthread_mutex_t lock;             /* no other is taken under it but the quota's */
+	struct slow_request *list;        /* put off; protected by lock */
+	size_t bytes;                     /* of those; protected by lock */
+	bool stopped;                     /* protected by lock */
 };
 
-/* So many threads may be held up. @fd is the session's. */
-void slow_init(struct slow *s, int fd, unsigned int threads);
+/* So many threads may be held up. @fd is the session's; @loss is told of what is refused.
+ */
+void slow_init(struct slow *s, int fd, unsigned int threads,
+	       const struct dispatch_loss *loss);
 /* What is still put off is never served. */
 void slow_done(struct slow *s);
 
