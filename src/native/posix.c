@@ -14,14 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
-#include <sys/uio.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "native/kind.h"
+#include "native/posix-file.h"
 #include "native/posix-list.h"
 #include "native/posix-watch.h"
 
@@ -30,11 +29,6 @@
 /* Flags of open(2) that mean something for an object, and those that are always right. */
 #define OPEN_FLAGS   (O_ACCMODE | O_TRUNC | O_NOATIME)
 #define ALWAYS_FLAGS (O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
-
-struct posix_file {
-	struct native_file file;
-	int fd;
-};
 
 struct posix_kind {
 	struct kind kind;
@@ -62,11 +56,6 @@ static struct posix_kind *posix(struct kind *k)
 	return (struct posix_kind *)k;
 }
 
-static int fd_of(struct native_file *f)
-{
-	return ((struct posix_file *)f)->fd;
-}
-
 /* Takes over @fd, which may be put in later. */
 static int posix_file_new(struct kind *k, int *fd, struct native_file **ret)
 {
@@ -82,7 +71,7 @@ static int posix_file_new(struct kind *k, int *fd, struct native_file **ret)
 
 static void posix_close(struct native_file *f)
 {
-	close_fd(fd_of(f));
+	close_fd(posix_fd(f));
 	free(f);
 }
 
@@ -276,14 +265,14 @@ static int posix_rename(struct kind *k, const struct caller *caller, const char 
 static int open_as(struct native_file *f, const struct caller *caller, int flags)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
 	if (r < 0)
 		return r;
 	/* The last component is a magic link: it leads to the held object and nowhere
 	 * else. */
 	flags = (flags & OPEN_FLAGS) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
-	return errno_or(open(fd_path(fd_of(f)).text, flags));
+	return errno_or(open(fd_path(posix_fd(f)).text, flags));
 }
 
 static int posix_open(struct native_file *f, const struct caller *caller, int flags,
@@ -313,17 +302,17 @@ static int posix_open(struct native_file *f, const struct caller *caller, int fl
 
 static int posix_stat(struct native_file *f, struct object_info *ret)
 {
-	return stat_fd(fd_of(f), ret);
+	return stat_fd(posix_fd(f), ret);
 }
 
 static int posix_access(struct native_file *f, const struct caller *caller, int mask)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
 	if (r < 0)
 		return r;
-	return errno_or(faccessat(fd_of(f), "", mask, AT_EACCESS | AT_EMPTY_PATH));
+	return errno_or(faccessat(posix_fd(f), "", mask, AT_EACCESS | AT_EMPTY_PATH));
 }
 
 /* The memory for what grows, before anything is changed: all of it, or -ENOSPC. */
@@ -332,12 +321,12 @@ static int reserve(struct native_file *f, uint64_t size)
 	struct stat st;
 	int r;
 
-	if (fstat(fd_of(f), &st) < 0)
+	if (fstat(posix_fd(f), &st) < 0)
 		return -errno;
 	if (size <= (uint64_t)st.st_size)
 		return 0;
 	do
-		r = errno_or(fallocate(fd_of(f), 0, 0, (off_t)size));
+		r = errno_or(fallocate(posix_fd(f), 0, 0, (off_t)size));
 	while (r == -EINTR);
 	return r;
 }
@@ -346,7 +335,7 @@ static int posix_resize(struct native_file *f, uint64_t size)
 {
 	int r = posix(f->kind)->reserve ? reserve(f, size) : 0;
 
-	return r < 0 ? r : errno_or(ftruncate(fd_of(f), (off_t)size));
+	return r < 0 ? r : errno_or(ftruncate(posix_fd(f), (off_t)size));
 }
 
 /*
@@ -364,15 +353,15 @@ static int posix_truncate(struct native_file *f, const struct caller *caller,
 		r = reserve(open_file, size);
 	if (r < 0)
 		return r;
-	return errno_or(truncate(fd_path(fd_of(open_file)).text, (off_t)size));
+	return errno_or(truncate(fd_path(posix_fd(open_file)).text, (off_t)size));
 }
 
 static int posix_chmod(struct native_file *f, const struct caller *caller, mode_t mode)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
-	return r < 0 ? r : errno_or(chmod(fd_path(fd_of(f)).text, mode));
+	return r < 0 ? r : errno_or(chmod(fd_path(posix_fd(f)).text, mode));
 }
 
 static int posix_chown(struct native_file *f, const struct caller *caller, uid_t uid,
@@ -382,110 +371,61 @@ static int posix_chown(struct native_file *f, const struct caller *caller, uid_t
 	/* Which groups an owner may give a file to is decided by the groups. */
 	int r = caller_enter(caller, true, &guard);
 
-	return r < 0 ? r : errno_or(fchownat(fd_of(f), "", uid, gid, AT_EMPTY_PATH));
+	return r < 0 ? r : errno_or(fchownat(posix_fd(f), "", uid, gid, AT_EMPTY_PATH));
 }
 
 static int posix_utimens(struct native_file *f, const struct caller *caller,
 			 const struct timespec times[2])
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
 	return r < 0 ? r
-		     : errno_or(utimensat(AT_FDCWD, fd_path(fd_of(f)).text, times, 0));
+		     : errno_or(utimensat(AT_FDCWD, fd_path(posix_fd(f)).text, times, 0));
 }
 
 static ssize_t posix_getxattr(struct native_file *f, const struct caller *caller,
 			      const char *name, void *value, size_t size)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
-	return r < 0 ? r : errno_or(getxattr(fd_path(fd_of(f)).text, name, value, size));
+	return r < 0 ? r
+		     : errno_or(getxattr(fd_path(posix_fd(f)).text, name, value, size));
 }
 
 static ssize_t posix_listxattr(struct native_file *f, const struct caller *caller,
 			       char *list, size_t size)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
-	return r < 0 ? r : errno_or(listxattr(fd_path(fd_of(f)).text, list, size));
+	return r < 0 ? r : errno_or(listxattr(fd_path(posix_fd(f)).text, list, size));
 }
 
 static int posix_setxattr(struct native_file *f, const struct caller *caller,
 			  const char *name, const void *value, size_t size, int flags)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
 	if (r < 0)
 		return r;
-	return errno_or(setxattr(fd_path(fd_of(f)).text, name, value, size, flags));
+	return errno_or(setxattr(fd_path(posix_fd(f)).text, name, value, size, flags));
 }
 
 static int posix_removexattr(struct native_file *f, const struct caller *caller,
 			     const char *name)
 {
 	_as_caller_ struct caller_guard guard;
-	int r = enter(fd_of(f), caller, &guard);
+	int r = enter(posix_fd(f), caller, &guard);
 
-	return r < 0 ? r : errno_or(removexattr(fd_path(fd_of(f)).text, name));
+	return r < 0 ? r : errno_or(removexattr(fd_path(posix_fd(f)).text, name));
 }
 
 static int posix_backing(struct native_file *f)
 {
-	return fd_of(f);
-}
-
-static ssize_t posix_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
-{
-	return errno_or(pread(fd_of(f), buf, n, (off_t)offset));
-}
-
-static ssize_t posix_write(struct native_file *f, const void *buf, size_t n,
-			   uint64_t offset, bool append)
-{
-	/* pwritev2() only reads from the buffer. */
-	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = n };
-
-	return errno_or(
-		pwritev2(fd_of(f), &iov, 1, (off_t)offset, append ? RWF_APPEND : 0));
-}
-
-static int posix_allocate(struct native_file *f, int mode, uint64_t offset,
-			  uint64_t length)
-{
-	return errno_or(fallocate(fd_of(f), mode, (off_t)offset, (off_t)length));
-}
-
-static int64_t posix_seek(struct native_file *f, int64_t offset, int whence)
-{
-	return errno_or((int64_t)lseek(fd_of(f), offset, whence));
-}
-
-static ssize_t posix_copy(struct native_file *in, uint64_t in_offset,
-			  struct native_file *out, uint64_t out_offset, size_t n)
-{
-	off_t from = (off_t)in_offset;
-	off_t to = (off_t)out_offset;
-
-	return errno_or(copy_file_range(fd_of(in), &from, fd_of(out), &to, n, 0));
-}
-
-static int posix_sync(struct native_file *f, bool data_only)
-{
-	return errno_or(data_only ? fdatasync(fd_of(f)) : fsync(fd_of(f)));
-}
-
-static int posix_lock(struct native_file *f, int command, struct flock *lock)
-{
-	return errno_or(fcntl(fd_of(f), command, lock));
-}
-
-static int posix_flock(struct native_file *f, int operation)
-{
-	return errno_or(flock(fd_of(f), operation));
+	return posix_fd(f);
 }
 
 static struct native_file *posix_root(struct kind *k)

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What a native file is for POSIX objects: a descriptor, of an open file or a handle. And
+ * what operations on open files do, which need no more.
+ */
+#include "native/kind.h"
+
+struct posix_file {
+	struct native_file file;
+	int fd;
+};
+
+static inline int posix_fd(struct native_file *f)
+{
+	return ((struct posix_file *)f)->fd;
+}
+
+ssize_t posix_read(struct native_file *f, void *buf, size_t n, uint64_t offset);
+ssize_t posix_write(struct native_file *f, const void *buf, size_t n, uint64_t offset,
+		    bool append);
+int posix_allocate(struct native_file *f, int mode, uint64_t offset, uint64_t length);
+int64_t posix_seek(struct native_file *f, int64_t offset, int whence);
+ssize_t posix_copy(struct native_file *in, uint64_t in_offset, struct native_file *out,
+		   uint64_t out_offset, size_t n);
+int posix_sync(struct native_file *f, bool data_only);
+int posix_lock(struct native_file *f, int command, struct flock *lock);
+int posix_flock(struct native_file *f, int operation);
