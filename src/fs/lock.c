@@ -143,6 +143,9 @@ static int owner_get(struct fs *fs, struct lock_owner **table, struct native_fil
 		return 0;
 	}
 	r = open_for_locks(like, &native);
+	/* Of a lease: nobody's lock is in the way. */
+	if (r == -EAGAIN)
+		r = -ENOLCK;
 	return r < 0 ? r : owner_add(fs, table, &native, a, ret);
 }
 

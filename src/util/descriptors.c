@@ -52,13 +52,14 @@ int descriptors_open(struct descriptors *ret)
 {
 	DIR *dir = opendir("/proc/self/fd");
 	struct dirent *entry;
-	int r = dir ? 0 : -errno;
+	int r = 0;
 
+	if (!dir)
+		return -errno;
 	while (r == 0 && (entry = readdir(dir)))
 		if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(dir))
 			r = descriptors_add(ret, atoi(entry->d_name));
-	if (dir)
-		closedir(dir);
+	closedir(dir);
 	return r;
 }
 

@@ -6,6 +6,7 @@
  * memory follows what is in use; a later one in its place counts on from the most that
  * any slot was used, so that no number returns.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,6 +159,7 @@ int slots_put(struct slots *s, void *p, uint64_t number)
 
 	if (r < 0)
 		return r;
+	assert(c);
 	for (link = &c->first; *link != i; link = &c->slots[*link].next)
 		if (*link == SLOTS_CHUNK)
 			return -EEXIST;
