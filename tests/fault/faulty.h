@@ -57,9 +57,5 @@ void tried_check(long r, const char *what);
  */
 void play_all(const struct scene *scenes, size_t n, void (*clean)(void));
 
-/*
- * Plays each scene twice, the second time with the clock an hour back. The daemon must
- * not have looked at the time of day, unless @looks.
- */
-void play_back_in_time(const struct scene *scenes, size_t n, void (*clean)(void),
-		       bool looks);
+/* Plays each scene twice, the second time with the clock an hour back. */
+void play_back_in_time(const struct scene *scenes, size_t n, void (*clean)(void));

@@ -24,7 +24,6 @@ struct inject {
 	struct inject_calls memory; /* malloc() and its like; @error is ENOMEM */
 	struct inject_calls files;  /* open() and openat() */
 	atomic_llong clock;         /* seconds added to the time of day */
-	atomic_ulong looks;         /* at the time of day */
 	atomic_long blocks;         /* of memory, allocated and not freed */
 };
 

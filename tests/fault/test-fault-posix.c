@@ -387,7 +387,7 @@ static void test_clock(void **state)
 {
 	(void)state;
 	faulty_start(NULL);
-	play_back_in_time(scenes, SCENES, empty_native, false);
+	play_back_in_time(scenes, SCENES, empty_native);
 }
 
 /* Nothing can be had for a while. What was closed then is closed when there is memory. */

@@ -223,7 +223,7 @@ static void test_clock(void **state)
 {
 	(void)state;
 	faulty_start("kind=sysv");
-	play_back_in_time(scenes, sizeof(scenes) / sizeof(scenes[0]), remove_all, true);
+	play_back_in_time(scenes, sizeof(scenes) / sizeof(scenes[0]), remove_all);
 }
 
 static int run(void)

@@ -163,7 +163,7 @@ static void test_others_do_not_get_in(void **state)
 	(void)state;
 	file_make(NATIVE_DIR, "roots", 0666, "");
 	mount_hers(NULL);
-	pid = her_daemon();
+	pid = mount_kept(her_daemon());
 	must(kill(pid, SIGSTOP));
 	assert_int_equal(person_do(&bob, enter, NULL), 0);
 	assert_int_equal(person_do(NULL, enter, NULL), 0);
@@ -363,16 +363,19 @@ static void test_set_id_and_devices(void **state)
 	unmount_hers();
 }
 
-/* Objects stay, the mount goes as any other of hers. */
+/* With what would replace it. Objects stay, the mount goes as any other of hers. */
 static void test_killed_daemon(void **state)
 {
 	static const char *const argv[] = { "fusermount3", "-u", USER_DIR, NULL };
-	pid_t pid;
+	pid_t keeper, pid;
 
 	(void)state;
 	mount_hers(NULL);
 	file_make(NATIVE_DIR, "hers", 0666, "text");
-	pid = her_daemon();
+	keeper = her_daemon();
+	pid = mount_kept(keeper);
+	assert_int_not_equal(pid, keeper);
+	must(kill(keeper, SIGKILL));
 	must(kill(pid, SIGKILL));
 	reap_all();
 	assert_int_equal(person_do(&ordinary_user, open_roots, NULL), -ENOTCONN);
