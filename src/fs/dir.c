@@ -17,13 +17,14 @@ struct dir {
 	uid_t uid;          /* whose it counts as */
 };
 
-static int take(struct fs *fs, uid_t uid)
+/* With quota_take(), or quota_force() for what was not refused before. */
+static int take(struct fs *fs, uid_t uid, int (*from)(struct quota *, uid_t))
 {
-	int r = quota_take(&fs->open, uid);
+	int r = from(&fs->open, uid);
 
 	if (r < 0)
 		return r;
-	r = quota_take(&fs->streams, uid);
+	r = from(&fs->streams, uid);
 	if (r < 0)
 		quota_give(&fs->open, uid);
 	return r;
@@ -90,7 +91,7 @@ int fs_opendir(struct fs *fs, const struct caller *caller, uint64_t *ret_dir)
 	if (*ret_dir)
 		return 0;
 	d = calloc(1, sizeof(*d));
-	r = d ? take(fs, uid) : -ENOMEM;
+	r = d ? take(fs, uid, quota_take) : -ENOMEM;
 	if (r < 0) {
 		free(d);
 		return r;
@@ -128,7 +129,7 @@ int dir_restore(struct fs *fs, const struct ledger_dir *record)
 {
 	struct dir *d = calloc(1, sizeof(*d));
 	int fd = record->fd;
-	int r = d ? take(fs, record->uid) : -ENOMEM;
+	int r = d ? take(fs, record->uid, quota_force) : -ENOMEM;
 
 	if (r < 0) {
 		free(d);

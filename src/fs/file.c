@@ -333,7 +333,8 @@ int file_restore(struct fs *fs, const struct ledger_file *record)
 	_cleanup_native_ struct native_file *native = NULL;
 	struct node *n = slots_get(&fs->nodes, record->node);
 	int fd = record->fd;
-	int r = n ? quota_take(&fs->open, record->uid) : -ESTALE;
+	/* Whoever has it was not refused it: in another order he might be. */
+	int r = n ? quota_force(&fs->open, record->uid) : -ESTALE;
 
 	if (r < 0)
 		return r;

@@ -42,6 +42,7 @@ struct attempt {
 	uid_t uid;
 	const struct flock *range;
 	int operation;
+	bool had; /* before: what the owner needs is not refused again */
 };
 
 static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
@@ -112,7 +113,7 @@ static int owner_add(struct fs *fs, struct lock_owner **table,
 {
 	struct lock_owner *l;
 
-	if (quota_take(&fs->open, a->uid) < 0)
+	if ((a->had ? quota_force : quota_take)(&fs->open, a->uid) < 0)
 		return -ENOLCK;
 	l = calloc(1, sizeof(*l));
 	if (l) {
@@ -321,7 +322,11 @@ int fs_flush(struct fs *fs, uint64_t file, uint64_t owner)
 int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record)
 {
 	_cleanup_native_ struct native_file *native = NULL;
-	const struct attempt a = { .owner = record->owner, .uid = record->uid };
+	const struct attempt a = {
+		.owner = record->owner,
+		.uid = record->uid,
+		.had = true,
+	};
 	struct file *f = slots_get(&fs->files, record->file);
 	struct lock_owner *l;
 	struct opened *o;

@@ -75,6 +75,11 @@ static int restore_locks(struct fs *fs, const struct descriptors *open,
 
 		if (!lock || !descriptors_has(open, fd))
 			continue;
+		/* It died between giving up the file and giving up its locks. */
+		if (!slots_get(&fs->files, lock->file)) {
+			ledger_remove_lock(fs->ledger, fd);
+			continue;
+		}
 		r = lock_restore(fs, &fd, lock);
 		if (r == 0)
 			r = descriptors_add(kept, (int)i);

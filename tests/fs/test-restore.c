@@ -9,7 +9,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,19 +19,23 @@
 #include <cmocka.h>
 
 #include "fs/fs.h"
+#include "fs/internal.h"
 #include "fs/journal.h"
 #include "sandbox.h"
 
 #define NATIVE "/dev/shm/"
 
+#define FILES_MAX 64
+
 static const struct kind_config config = { .shm_dir = "/dev/shm" };
 
 static int enter(void **state)
 {
-	struct fs_config c = { .kind = NULL };
+	struct fs_config c = { .kind = NULL, .files = FILES_MAX, .shared = true };
 	struct fs *fs;
 
 	sandbox_enter();
+	assert_int_equal(caller_init(), 0);
 	assert_int_equal(kind_new(&kind_posix, &config, &c.kind), 0);
 	assert_int_equal(fs_new(&c, &fs), 0);
 	assert_int_equal(fs_remember(fs), 0);
@@ -87,6 +93,19 @@ static bool count_entry(void *context, const char *name, const struct fs_entry *
 	return true;
 }
 
+/* What another process does that shares the descriptors and kills itself. */
+static void let_die(struct fs *fs, void (*act)(struct fs *))
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
+	int status;
+
+	if (pid == 0)
+		act(fs);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFSIGNALED(status));
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+}
+
 static void test_restored(void **state)
 {
 	struct descriptors open = { .n = 0 }, kept = { .n = 0 };
@@ -96,12 +115,8 @@ static void test_restored(void **state)
 	unsigned int n = 0;
 	char text[8] = "";
 	struct stat st;
-	pid_t pid;
 
-	pid = (pid_t)syscall(SYS_clone, CLONE_FILES | SIGCHLD, NULL, NULL, NULL, 0);
-	if (pid == 0)
-		live(fs);
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	let_die(fs, live);
 	assert_int_equal(descriptors_open(&open), 0);
 	assert_int_equal(fs_restore(fs, &open, &kept), 0);
 	assert_int_equal(fs_read(fs, shared[FILE_A], text, 8, 0), 4);
@@ -121,6 +136,95 @@ static void test_restored(void **state)
 	assert_int_equal(n, 4);
 	fs_releasedir(fs, shared[DIRECTORY]);
 	assert_int_equal(fs_usage(fs).nodes, 1);
+	descriptors_done(&open);
+	descriptors_done(&kept);
+}
+
+/* Dies when the file is given up, and the locks that were taken through it are not. */
+static void lock_and_release(struct fs *fs)
+{
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	struct fs_busy busy = { .file = NULL };
+	uint64_t file = make(fs, &me, "a", &shared[NODE]);
+
+	if (fs_flock(fs, &me, file, LOCK_EX, &busy) == 0)
+		ledger_remove_file(fs->ledger, file);
+	kill(getpid(), SIGKILL);
+}
+
+static void test_locks_of_no_file(void **state)
+{
+	struct descriptors open = { .n = 0 }, kept = { .n = 0 };
+	struct fs *fs = *state;
+	unsigned int locks = 0;
+
+	let_die(fs, lock_and_release);
+	assert_int_equal(descriptors_open(&open), 0);
+	for (unsigned int fd = 0; fd < open.n; fd++)
+		locks += ledger_lock_of(fs->ledger, (int)fd) != NULL;
+	assert_int_equal(locks, 1);
+	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	/* Neither record nor descriptor stays. */
+	for (unsigned int fd = 0; fd < open.n; fd++) {
+		assert_null(ledger_lock_of(fs->ledger, (int)fd));
+		assert_false(descriptors_has(&kept, (int)fd));
+	}
+	assert_int_equal(fs_usage(fs).files, 0);
+	unlink(NATIVE "a");
+	descriptors_done(&open);
+	descriptors_done(&kept);
+}
+
+static unsigned int open_all(struct fs *fs, uid_t uid, uint64_t files[FILES_MAX])
+{
+	struct caller caller = { .uid = uid, .gid = uid };
+	struct fs_open_file file;
+	unsigned int n = 0;
+
+	for (; n < FILES_MAX; n++) {
+		if (fs_open(fs, &caller, shared[NODE], O_RDONLY, &file) < 0)
+			break;
+		files[n] = file.number;
+	}
+	return n;
+}
+
+/*
+ * The first user took his when others had nothing; of the second user are the places that
+ * are looked at first.
+ */
+static void take_all(struct fs *fs)
+{
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	uint64_t placeholders[FILES_MAX], files[FILES_MAX];
+	struct fs_open_file file;
+
+	fs_release(fs, make(fs, &me, "a", &shared[NODE]));
+	chmod(NATIVE "a", 0644);
+	for (int i = 0; i < 20; i++)
+		if (fs_open(fs, &me, shared[NODE], O_RDONLY, &file) == 0)
+			placeholders[i] = file.number;
+	shared[FILE_A] = open_all(fs, 1000, files);
+	for (int i = 0; i < 20; i++)
+		fs_release(fs, placeholders[i]);
+	shared[FILE_A] += open_all(fs, 1000, files);
+	shared[FILE_A] += open_all(fs, 1001, files);
+	kill(getpid(), SIGKILL);
+}
+
+static void test_shares_are_not_refused_again(void **state)
+{
+	struct descriptors open = { .n = 0 }, kept = { .n = 0 };
+	struct fs *fs = *state;
+
+	if (!caller_serves_all())
+		skip();
+	let_die(fs, take_all);
+	assert_true(shared[FILE_A] > FILES_MAX / 2);
+	assert_int_equal(descriptors_open(&open), 0);
+	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_usage(fs).files, shared[FILE_A]);
+	unlink(NATIVE "a");
 	descriptors_done(&open);
 	descriptors_done(&kept);
 }
@@ -262,6 +366,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_restored, enter, leave),
+		cmocka_unit_test_setup_teardown(test_locks_of_no_file, enter, leave),
+		cmocka_unit_test_setup_teardown(test_shares_are_not_refused_again, enter,
+						leave),
 		cmocka_unit_test_setup_teardown(test_removed_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_renamed_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_made_once, enter, leave),
