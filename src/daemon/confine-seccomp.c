@@ -142,6 +142,7 @@ static const struct conditional conditionals[] = {
 	{ NULL, "setresgid", 2, { IS(0, -1), IS(2, -1) } },
 	{ NULL, "setresgid32", 2, { IS(0, -1), IS(2, -1) } },
 	{ NULL, "prctl", 1, { IS(0, PR_SET_TIMERSLACK) } },
+	{ NULL, "prctl", 1, { IS(0, PR_SET_NAME) } },
 	/* Limits are read, not set. */
 	{ NULL, "prlimit64", 1, { { 2, SCMP_CMP_EQ, 0, 0 } } },
 	/* To the log and the service manager, but not to services (D-Bus). */

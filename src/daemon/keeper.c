@@ -163,18 +163,24 @@ static bool is_notifier(pid_t pid, const char *thread)
 	return strcmp(name, NOTIFY_THREAD) == 0;
 }
 
-static bool is_zombie(pid_t pid)
+/* Whether it is one, with the *@ret_status that it will end with: what ended its first
+ * thread was the end of all. Where the kernel does not tell that is 0. */
+static bool is_zombie(pid_t pid, int *ret_status)
 {
-	char path[64], state = '?';
+	char path[64], line[1024] = "";
+	const char *state, *last;
 	FILE *stat;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	stat = fopen(path, "re");
-	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-		state = '?';
+	if (stat && !fgets(line, sizeof(line), stat))
+		line[0] = '\0';
 	if (stat)
 		fclose(stat);
-	return state == 'Z';
+	state = strrchr(line, ')');
+	last = strrchr(line, ' ');
+	*ret_status = last ? atoi(last) : 0;
+	return state && strncmp(state, ") Z", 3) == 0;
 }
 
 /*
@@ -183,14 +189,14 @@ static bool is_zombie(pid_t pid)
  * held by who waits for an answer, which only the next daemon can give. It will do
  * nothing but die when it gets the lock, so there is nothing to wait for.
  */
-static bool is_stuck(const struct keeper *k)
+static bool is_stuck(const struct keeper *k, int *ret_status)
 {
 	char path[64];
 	struct dirent *entry;
 	bool only = true;
 	DIR *threads;
 
-	if (!is_zombie(k->daemon))
+	if (!is_zombie(k->daemon, ret_status))
 		return false;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)k->daemon);
 	threads = opendir(path);
@@ -229,9 +235,9 @@ static int watch(struct keeper *k)
 
 		if (n < 0)
 			continue;
-		/* How it died is not known until it is gone; a signal it was. */
-		if (n == 0 && may_open(k) && is_stuck(k))
-			return SIGKILL;
+		/* Not told: by a signal, since nothing else leaves a thread. */
+		if (n == 0 && may_open(k) && is_stuck(k, &status))
+			return status ? status : SIGKILL;
 		if (fds[0].revents)
 			tell_serving(k);
 		if (fds[1].revents && see_signal(k, &status))

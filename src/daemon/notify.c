@@ -209,6 +209,8 @@ static void *run(void *data)
 		fds[1 + 2 * i] = (struct pollfd){ fs_timer(fs), POLLIN, 0 };
 		fds[2 + 2 * i] = (struct pollfd){ fs_watch(fs), POLLIN, 0 };
 	}
+	/* Before anything that may hold it up: by that name the keeper knows it. */
+	prctl(PR_SET_NAME, NOTIFY_THREAD);
 	/* The rest is short. */
 	prctl(PR_SET_TIMERSLACK, 1);
 	/* poll() leaves out what has no descriptor. */
@@ -240,8 +242,6 @@ int notify_start(struct notify *n, struct fuse_session *session, const struct tr
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)
 		n->stop = close_fd(n->stop);
-	else
-		pthread_setname_np(n->thread, NOTIFY_THREAD);
 	return -r;
 }
 

@@ -303,6 +303,39 @@ void mount_reap(void)
 	check_end(status);
 }
 
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = { .si_pid = 0 };
+
+	must(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT));
+	return info.si_pid == pid;
+}
+
+void mount_await_other(pid_t pid)
+{
+	for (;;) {
+		pid_t now = mount_pid();
+
+		if (now != 0 && now != pid)
+			return;
+		if (has_ended(daemon_state.pid)) {
+			mount_reap();
+			fail_msg("the keeper ended, and no daemon took over");
+		}
+		poll(NULL, 0, 1);
+	}
+}
+
+void mount_replace(int number)
+{
+	pid_t pid = mount_pid();
+
+	assert_int_not_equal(pid, 0);
+	assert_int_not_equal(pid, mount_keeper());
+	must(kill(pid, number));
+	mount_await_other(pid);
+}
+
 void mount_forget(void)
 {
 	daemon_state.pid = 0;

@@ -118,6 +118,14 @@ pid_t mount_keeper(void);
 /* The process that serves behind @keeper; it itself where it is none. 0: none now. */
 pid_t mount_kept(pid_t keeper);
 
+/*
+ * Sends the daemon @number, and waits for the one that takes over. Where none does, since
+ * the keeper has ended, the test fails with what was logged.
+ */
+void mount_replace(int number);
+/* That wait alone: for another one than @pid. */
+void mount_await_other(pid_t pid);
+
 /* What the daemon has written to stderr so far; to be freed. */
 char *mount_log(void);
 

@@ -167,12 +167,8 @@ static void kill_daemon_often(const char *options)
 	before = daemon_fds();
 	start_workers(pids);
 	for (; kills < KILLS && !has_failed(); kills++) {
-		pid_t pid;
-
 		poll(NULL, 0, APART_MS);
-		pid = mount_pid();
-		must(kill(pid, SIGKILL));
-		await_that(mount_pid() != pid && mount_pid() != 0);
+		mount_replace(SIGKILL);
 	}
 	done = end_workers(pids);
 	for (int i = 0; i < WORKERS; i++)

@@ -29,12 +29,8 @@ static const char *const coherences[] = { "restart=crash",
 /* Kills the daemon with @number, and returns when another one is there. */
 static void replace_by(int number)
 {
-	pid_t pid = mount_pid();
-
-	assert_int_not_equal(pid, mount_keeper());
 	poll(NULL, 0, APART_MS);
-	must(kill(pid, number));
-	await_that(mount_pid() != pid && mount_pid() != 0);
+	mount_replace(number);
 }
 
 static void replace(void)
@@ -166,7 +162,7 @@ static void test_missed_changes(void **state)
 		must(unlink(NATIVE_DIR "/gone"));
 		file_make(NATIVE_DIR, "new", 0600, "");
 		must(kill(pid, SIGKILL));
-		await_that(mount_pid() != pid && mount_pid() != 0);
+		mount_await_other(pid);
 		await_that(stat(MOUNT_DIR "/new", &st) == 0);
 		await_that(stat(MOUNT_DIR "/gone", &st) < 0 && errno == ENOENT);
 		await_that(file_stat(MOUNT_DIR, "a").st_size == 2);
