@@ -42,23 +42,13 @@ static void let_go(int order)
 		_exit(1);
 }
 
-/* It ends with the daemon, and by nothing that is meant for that. */
-static void ignore_signals(void)
-{
-	sigset_t all;
-
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, NULL);
-	prctl(PR_SET_NAME, "shmfs-unmount");
-}
-
 static _Noreturn void help(const char *mountpoint, int order)
 {
 	ssize_t n;
 	char byte;
 
 	let_go(order);
-	ignore_signals();
+	prctl(PR_SET_NAME, "shmfs-unmount");
 	do
 		n = read(3, &byte, 1);
 	while (n < 0 && errno == EINTR);
@@ -66,6 +56,23 @@ static _Noreturn void help(const char *mountpoint, int order)
 		execlp("fusermount3", "fusermount3", "-u", "-q", "-z", "--", mountpoint,
 		       NULL);
 	_exit(n == 0 ? 0 : 1);
+}
+
+/*
+ * Forks with all signals blocked, from the first moment on: the helper ends with the
+ * daemon, and by nothing that is meant for that.
+ */
+static pid_t fork_deaf(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
 }
 
 static int start_helper(struct unmount *u)
@@ -78,7 +85,7 @@ static int start_helper(struct unmount *u)
 		return -errno;
 	read_end = ends[0];
 	write_end = ends[1];
-	u->helper = fork();
+	u->helper = fork_deaf();
 	if (u->helper < 0) {
 		u->helper = 0;
 		return -errno;
