@@ -51,8 +51,8 @@ enum shmfs_how {
  * @SHMFS_READ_WRITE:    loads and stores. Those of a region are seen by others
  * @SHMFS_COPY_ON_WRITE: regions only: loads and stores, but a page that is stored to
  *                       becomes a copy of the region's own: neither do others see its
- *                       stores, nor does it see theirs in that page any more. Needs an
- *                       object that is open for reading only
+ *                       stores, nor does it see theirs in that page any more. It is
+ *                       enough that the object is open for reading
  * @SHMFS_READ_PRIVATE:  regions only: loads from a private mapping. Whether it sees later
  *                       stores of others is unspecified by POSIX (on Linux it does)
  *

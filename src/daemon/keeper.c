@@ -268,9 +268,13 @@ static bool is_hopeless(struct keeper *k, int status, uint64_t times[DEATHS_MAX]
 	       now - times[k->deaths % DEATHS_MAX] < (k->fault ? DEATHS_NS : KILLS_NS);
 }
 
-/* What else there is to wait for has been told to end by the daemon. */
+/*
+ * What else there is to wait for has been told to end by the daemon, or ends with the
+ * last of our descriptors, as who waits to unmount (auto_unmount).
+ */
 static _Noreturn void end_as(int status)
 {
+	close_range(3, ~0U, 0);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
 	exit(WEXITSTATUS(status));

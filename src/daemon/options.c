@@ -105,7 +105,17 @@ static int no_memory(void)
 
 static int unknown(const char *arg)
 {
-	log_error("unknown option '%s': see 'shmfs --help' for those there are", arg);
+	char text[64];
+
+	snprintf(text, sizeof(text), "%s=", arg);
+	if (strcmp(arg, "remount") == 0)
+		log_error(
+			"remount is not possible: unmount, and mount with other options");
+	else if (!strchr(arg, '=') && fuse_opt_match(templates, text))
+		log_error("option '%s' needs a value: see 'shmfs --help'", arg);
+	else
+		log_error("unknown option '%s': see 'shmfs --help' for those there are",
+			  arg);
 	return -1;
 }
 
@@ -130,8 +140,9 @@ static int take(void *data, const char *arg, int key, struct fuse_args *out)
 	(void)out;
 	if (key == FUSE_OPT_KEY_NONOPT)
 		return positional(data, arg);
-	/* "x-" stands for all of its family. */
-	if (strncmp(arg, "x-", 2) == 0)
+	/* "x-" stands for all of its family; nothing is what stands behind a last comma.
+	 */
+	if (!*arg || strncmp(arg, "x-", 2) == 0)
 		return 0;
 	return unknown(arg);
 }
@@ -254,18 +265,31 @@ static int check_for_kind(const struct options *o)
 	return -EINVAL;
 }
 
-/* An option in front of which -o was forgotten is no name for the mount table. */
-static bool is_option(const char *source)
+/* Whether -o was forgotten in front of it. */
+static bool is_option(const char *arg)
 {
-	return source && strchr(source, '=') && fuse_opt_match(templates, source);
+	return arg && *arg != '-' && fuse_opt_match(templates, arg);
+}
+
+/* An option is no name for the mount table, nor a directory that is not there. */
+static int check_arguments(const struct options *o)
+{
+	const char *culprit = NULL;
+
+	if (is_option(o->source))
+		culprit = o->source;
+	else if (is_option(o->mountpoint) && access(o->mountpoint, F_OK) < 0)
+		culprit = o->mountpoint;
+	if (!culprit)
+		return 0;
+	log_error("'%s' is an option: put -o before it", culprit);
+	return -EINVAL;
 }
 
 static int check_values(struct options *o)
 {
-	if (is_option(o->source)) {
-		log_error("'%s' is an option: put -o before it", o->source);
+	if (check_arguments(o) < 0)
 		return -EINVAL;
-	}
 	if (check_kind(o) < 0)
 		return -EINVAL;
 	if (!o->mountpoint) {

@@ -107,6 +107,21 @@ static void test_signals(void **state)
 	}
 }
 
+/* fusermount3 stays then, until nobody has what it was given: and goes. */
+static void test_auto_unmount(void **state)
+{
+	(void)state;
+	adopt();
+	mount_start("auto_unmount");
+	mount_stop();
+	refused(waitpid(-1, NULL, 0), ECHILD);
+	mount_start("auto_unmount");
+	must(kill(mount_pid(), SIGTERM));
+	mount_reap();
+	assert_false(is_mounted(MOUNT_DIR));
+	refused(waitpid(-1, NULL, 0), ECHILD);
+}
+
 /* Until it is told to end, or the mount is gone. */
 static int churn(const void *arg)
 {
@@ -489,6 +504,7 @@ static int run(void)
 		mount_test_unmounted(test_background),
 		mount_test_unmounted(test_background_daemon_keeps_nothing_of_the_caller),
 		mount_test_unmounted(test_signals),
+		mount_test_unmounted(test_auto_unmount),
 		mount_test_unmounted(test_repeated_signals),
 		mount_test_unmounted(test_without_standard_descriptors),
 		mount_test_unmounted(test_signal_while_files_are_open),
