@@ -83,7 +83,7 @@ static int decide_io(struct fs *fs, struct opened *o, struct native_file *native
 	return 0;
 }
 
-static int record(struct fs *fs, const struct file *f, uint64_t request,
+static int record(struct fs *fs, const struct file *f, uint64_t request, int flags,
 		  const struct fs_open_file *file)
 {
 	const struct ledger_file record = {
@@ -95,12 +95,13 @@ static int record(struct fs *fs, const struct file *f, uint64_t request,
 		.backing_id = file->backing_id,
 		.flags = (file->direct ? LEDGER_DIRECT : 0) |
 			 (file->flush ? LEDGER_FLUSH : 0),
+		.opened = flags,
 	};
 
 	return ledger_add_file(fs->ledger, &record);
 }
 
-static int publish(struct fs *fs, const struct caller *caller, struct node *n,
+static int publish(struct fs *fs, const struct caller *caller, struct node *n, int flags,
 		   struct native_file **native, struct fs_open_file *ret)
 {
 	struct file *f = malloc(sizeof(*f));
@@ -112,7 +113,7 @@ static int publish(struct fs *fs, const struct caller *caller, struct node *n,
 	pthread_mutex_lock(&fs->lock);
 	r = slots_add(&fs->files, f, &ret->number);
 	if (r == 0) {
-		r = record(fs, f, journal_request(caller), ret);
+		r = record(fs, f, journal_request(caller), flags, ret);
 		if (r < 0)
 			slots_remove(&fs->files, ret->number);
 	}
@@ -164,7 +165,7 @@ int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int fl
 	new.backing_id = o->backing_id;
 	pthread_mutex_unlock(&o->lock);
 	if (r == 0)
-		r = publish(fs, caller, n, native, &new);
+		r = publish(fs, caller, n, flags, native, &new);
 	if (r < 0)
 		opened_put(fs, n);
 	else
@@ -328,17 +329,24 @@ uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_fi
 	return node;
 }
 
-int file_restore(struct fs *fs, const struct ledger_file *record)
+int file_restore(struct fs *fs, struct ledger_file *record)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	struct node *n = slots_get(&fs->nodes, record->node);
-	int fd = record->fd;
+	struct native_remains remains = {
+		.flags = record->opened,
+		.fd = record->fd,
+		.locks = -1,
+	};
 	/* Whoever has it was not refused it: in another order he might be. */
 	int r = n ? quota_force(&fs->open, record->uid) : -ESTALE;
 
 	if (r < 0)
 		return r;
-	r = kind_adopt(fs->kind, &fd, &native);
+	remains.id = n->id;
+	r = kind_adopt(fs->kind, &remains, &native);
+	if (r == 0)
+		record->fd = native_backing(native);
 	if (r == 0)
 		r = restore(fs, n, &native, record);
 	if (r < 0)

@@ -64,7 +64,7 @@ int file_empty(struct fs *fs, const struct caller *caller, struct native_file *n
 uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_file *ret);
 
 /* Makes an open file again that another process had: 0, or a negative errno. */
-int file_restore(struct fs *fs, const struct ledger_file *record);
+int file_restore(struct fs *fs, struct ledger_file *record);
 
 /* The native file behind an open one, with a reference for the caller: -EBADF if there is
  * none. */

@@ -110,7 +110,9 @@ bool journal_has_made(struct fs *fs, const struct caller *caller, const char *na
 {
 	const struct journal *j = before(caller, JOURNAL_SINCE);
 
-	if (!j || kind_lookup(fs->kind, NULL, name, ret, ret_info) < 0)
+	/* What is bounded is made when it gets its size; and its birth is no time. */
+	if (!j || fs->kind->ops->bounded ||
+	    kind_lookup(fs->kind, NULL, name, ret, ret_info) < 0)
 		return false;
 	if (ret_info->stat.st_uid == caller->uid && ret_info->id.birth >= j->since)
 		return true;

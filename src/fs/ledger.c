@@ -238,7 +238,7 @@ int ledger_set_lock(struct ledger *l, int fd, const struct ledger_lock *lock)
 
 void ledger_remove_lock(struct ledger *l, int fd)
 {
-	if (l)
+	if (l && fd >= 0)
 		publish(&l->locks[fd].file, 0);
 }
 

@@ -36,10 +36,11 @@ struct ledger_file {
 	uint64_t number;
 	uint64_t node;
 	uint64_t request; /* that opened it */
-	int fd;
-	int backing_id; /* 0: direct */
-	uid_t uid;      /* whose it counts as */
+	int fd;           /* negative: it has none */
+	int backing_id;   /* 0: direct */
+	uid_t uid;        /* whose it counts as */
 	unsigned int flags;
+	int opened; /* with these flags of open(2) */
 };
 
 /* Likewise. */
@@ -107,6 +108,7 @@ int ledger_add_dir(struct ledger *l, const struct ledger_dir *d);
 void ledger_remove_dir(struct ledger *l, uint64_t number);
 
 int ledger_set_lock(struct ledger *l, int fd, const struct ledger_lock *lock);
+/* @fd may be negative: then there is none. */
 void ledger_remove_lock(struct ledger *l, int fd);
 void ledger_use_record_locks(struct ledger *l);
 

@@ -56,7 +56,8 @@ static struct lock_owner *find(struct lock_owner **table, uint64_t owner)
 static void drop(struct fs *fs, struct lock_owner **table, struct lock_owner *l)
 {
 	HASH_DELETE(hh, *table, l);
-	ledger_remove_lock(fs->ledger, native_backing(l->native));
+	if (fs->ledger)
+		ledger_remove_lock(fs->ledger, native_locks(l->native));
 	native_file_unref(l->native);
 	quota_give(&fs->open, l->uid);
 	free(l);
@@ -227,8 +228,9 @@ static int record(struct fs *fs, struct lock_owner *l, bool flock)
 		.uid = l->uid,
 		.flock = flock,
 	};
+	int fd = fs->ledger ? native_locks(l->native) : 0;
 
-	return ledger_set_lock(fs->ledger, native_backing(l->native), &record);
+	return fd < 0 ? fd : ledger_set_lock(fs->ledger, fd, &record);
 }
 
 static int try_to_take(struct fs *fs, uint64_t file, const struct attempt *a,
@@ -319,7 +321,7 @@ int fs_flush(struct fs *fs, uint64_t file, uint64_t owner)
 	return 0;
 }
 
-int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record)
+int lock_restore(struct fs *fs, int fd, const struct ledger_lock *record)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	const struct attempt a = {
@@ -327,11 +329,14 @@ int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record)
 		.uid = record->uid,
 		.had = true,
 	};
+	struct native_remains remains = { .flags = O_RDWR, .fd = -1, .locks = fd };
 	struct file *f = slots_get(&fs->files, record->file);
 	struct lock_owner *l;
 	struct opened *o;
-	int r = f ? kind_adopt(fs->kind, fd, &native) : -EBADF;
+	int r;
 
+	remains.id = f->node->id;
+	r = kind_adopt(fs->kind, &remains, &native);
 	if (r < 0)
 		return r;
 	o = f->node->opened;

@@ -15,5 +15,6 @@ void lock_drop_file(struct fs *fs, struct opened *o, uint64_t file);
 /* Drops all that is left. */
 void lock_drop_all(struct fs *fs, struct opened *o);
 
-/* Makes the owner of the locks of @fd again, which is taken over where that succeeds. */
-int lock_restore(struct fs *fs, int *fd, const struct ledger_lock *record);
+/* Makes the owner of the locks of @fd again, which is taken over where that succeeds. The
+ * file of @record is open. */
+int lock_restore(struct fs *fs, int fd, const struct ledger_lock *record);

@@ -15,7 +15,9 @@
 
 int fs_remember(struct fs *fs)
 {
-	return kind_can_adopt(fs->kind) ? ledger_new(&fs->ledger) : -EOPNOTSUPP;
+	int r = kind_remember(fs->kind);
+
+	return r < 0 ? r : ledger_new(&fs->ledger);
 }
 
 static int restore_nodes(struct fs *fs)
@@ -30,6 +32,12 @@ static int restore_nodes(struct fs *fs)
 	return r;
 }
 
+/* What has no descriptor needs none. */
+static int keep(struct descriptors *kept, int fd)
+{
+	return fd < 0 ? 0 : descriptors_add(kept, fd);
+}
+
 static int restore_files(struct fs *fs, struct descriptors *kept)
 {
 	const struct ledger *l = fs->ledger;
@@ -41,7 +49,7 @@ static int restore_files(struct fs *fs, struct descriptors *kept)
 			continue;
 		r = file_restore(fs, &l->files[i]);
 		if (r == 0)
-			r = descriptors_add(kept, l->files[i].fd);
+			r = keep(kept, l->files[i].fd);
 	}
 	return r;
 }
@@ -57,7 +65,7 @@ static int restore_dirs(struct fs *fs, struct descriptors *kept)
 			continue;
 		r = dir_restore(fs, &l->dirs[i]);
 		if (r == 0)
-			r = descriptors_add(kept, l->dirs[i].fd);
+			r = keep(kept, l->dirs[i].fd);
 	}
 	return r;
 }
@@ -71,16 +79,15 @@ static int restore_locks(struct fs *fs, const struct descriptors *open,
 	atomic_store(&fs->record_locks, fs->ledger->state->record_locks);
 	for (unsigned int i = 0; r == 0 && i < open->n; i++) {
 		const struct ledger_lock *lock = ledger_lock_of(fs->ledger, (int)i);
-		int fd = (int)i;
 
-		if (!lock || !descriptors_has(open, fd))
+		if (!lock || !descriptors_has(open, (int)i))
 			continue;
 		/* It died between giving up the file and giving up its locks. */
 		if (!slots_get(&fs->files, lock->file)) {
-			ledger_remove_lock(fs->ledger, fd);
+			ledger_remove_lock(fs->ledger, (int)i);
 			continue;
 		}
-		r = lock_restore(fs, &fd, lock);
+		r = lock_restore(fs, (int)i, lock);
 		if (r == 0)
 			r = descriptors_add(kept, (int)i);
 	}
@@ -115,7 +122,8 @@ static int find_names(struct fs *fs)
 	if (r < 0)
 		return r;
 	while (left > 0 && (r = kind_list_next(fs->kind, list, e.next, &e)) > 0)
-		if (S_ISREG(e.type) && name_node(fs, e.name))
+		/* Of some it is not known what they are. */
+		if ((S_ISREG(e.type) || e.type == 0) && name_node(fs, e.name))
 			left--;
 	kind_list_close(fs->kind, list);
 	return r < 0 ? r : 0;

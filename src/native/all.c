@@ -197,6 +197,23 @@ static int all_chown(struct native_file *f, const struct caller *caller, uid_t u
 	return -EPERM;
 }
 
+/* Nothing can have been open but listings. */
+static int all_adopt(struct kind *k, const struct native_remains *r,
+		     struct native_file **ret)
+{
+	(void)k;
+	(void)r;
+	(void)ret;
+	return -ESTALE;
+}
+
+static int all_list_adopt(int *fd, struct native_list **ret)
+{
+	(void)fd;
+	*ret = &listing;
+	return 0;
+}
+
 /* The last reference is the kind's own, which never goes by native_file_unref(). */
 static void all_close(struct native_file *f)
 {
@@ -224,4 +241,6 @@ const struct kind_ops kind_all = {
 	.chmod = all_chmod,
 	.chown = all_chown,
 	.close = all_close,
+	.adopt = all_adopt,
+	.list_adopt = all_list_adopt,
 };

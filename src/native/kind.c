@@ -99,9 +99,11 @@ void kind_list_close(struct kind *k, struct native_list *l)
 		k->ops->list_close(l);
 }
 
-bool kind_can_adopt(const struct kind *k)
+int kind_remember(struct kind *k)
 {
-	return k->ops->adopt;
+	if (!k->ops->adopt)
+		return -EOPNOTSUPP;
+	return k->ops->remember ? k->ops->remember(k) : 0;
 }
 
 int kind_list_descriptor(struct kind *k, struct native_list *l)
@@ -109,9 +111,9 @@ int kind_list_descriptor(struct kind *k, struct native_list *l)
 	return k->ops->list_descriptor ? k->ops->list_descriptor(l) : -1;
 }
 
-int kind_adopt(struct kind *k, int *fd, struct native_file **ret)
+int kind_adopt(struct kind *k, const struct native_remains *r, struct native_file **ret)
 {
-	return k->ops->adopt(k, fd, ret);
+	return k->ops->adopt(k, r, ret);
 }
 
 int kind_list_adopt(struct kind *k, int *fd, struct native_list **ret)
@@ -324,4 +326,9 @@ int native_lock(struct native_file *f, int command, struct flock *lock)
 int native_flock(struct native_file *f, int operation)
 {
 	return f->kind->ops->flock ? f->kind->ops->flock(f, operation) : -EOPNOTSUPP;
+}
+
+int native_locks(struct native_file *f)
+{
+	return f->kind->ops->locks ? f->kind->ops->locks(f) : -EOPNOTSUPP;
 }

@@ -67,6 +67,17 @@ struct list_entry {
 	int64_t next; /* the position behind this entry */
 };
 
+/*
+ * What is left of a file that another process had open: its descriptors are in the table
+ * of this one, too.
+ */
+struct native_remains {
+	struct object_id id; /* as it was when the file was opened */
+	int flags;           /* as of open(2) */
+	int fd;              /* what native_backing() said of it */
+	int locks;           /* what native_locks() did, with locks; else -1 */
+};
+
 struct native_list;
 struct kind_ops;
 
@@ -154,10 +165,13 @@ struct kind_ops {
 
 	/*
 	 * For a process that has got the descriptors of another, which had files and
-	 * listings open: these are made again by the descriptor, which is taken over.
-	 * That of a file is what backing() says. All NULL where it is not possible.
+	 * listings open: these are made again of what is left of them. All NULL where it
+	 * is not possible; @remember and @list_descriptor where there is nothing to do.
 	 */
-	int (*adopt)(struct kind *k, int *fd, struct native_file **ret);
+	int (*remember)(struct kind *k);
+	int (*adopt)(struct kind *k, const struct native_remains *r,
+		     struct native_file **ret);
+	int (*locks)(struct native_file *f);
 	int (*list_descriptor)(struct native_list *l);
 	int (*list_adopt)(int *fd, struct native_list **ret);
 };
@@ -203,12 +217,18 @@ int kind_list_next(struct kind *k, struct native_list *l, int64_t position,
 void kind_list_close(struct kind *k, struct native_list *l);
 
 /*
- * Whether what is open can be made again by its descriptor, in another process; what it
- * is, -1 where it has none; and doing it: where it succeeds *@fd is taken over.
+ * Whether what is open can be made again in another process, cloned from this one, from
+ * which on it shall be possible: -EOPNOTSUPP.
  */
-bool kind_can_adopt(const struct kind *k);
+int kind_remember(struct kind *k);
+/*
+ * Makes it again. The descriptors of @r are taken over where that succeeds, but that of
+ * native_backing() only if it is what this says of the new file, which other files of the
+ * same object may share.
+ */
+int kind_adopt(struct kind *k, const struct native_remains *r, struct native_file **ret);
+/* Likewise by the descriptor, -1 where it has none, which is taken over. */
 int kind_list_descriptor(struct kind *k, struct native_list *l);
-int kind_adopt(struct kind *k, int *fd, struct native_file **ret);
 int kind_list_adopt(struct kind *k, int *fd, struct native_list **ret);
 
 /*
@@ -279,3 +299,5 @@ int native_sync(struct native_file *f, bool data_only);
  */
 int native_lock(struct native_file *f, int command, struct flock *lock);
 int native_flock(struct native_file *f, int operation);
+/* The descriptor that the locks of @f are held by, borrowed, or -EOPNOTSUPP. */
+int native_locks(struct native_file *f);

@@ -499,6 +499,15 @@ static int posix_new(const struct kind_config *config, struct kind **ret)
 	return 0;
 }
 
+/* An open file has one descriptor, for all that it does. */
+static int posix_adopt(struct kind *k, const struct native_remains *r,
+		       struct native_file **ret)
+{
+	int fd = r->locks >= 0 ? r->locks : r->fd;
+
+	return posix_file_new(k, &fd, ret);
+}
+
 const struct kind_ops kind_posix = {
 	.name = "posix",
 	.new = posix_new,
@@ -537,7 +546,8 @@ const struct kind_ops kind_posix = {
 	.lock = posix_lock,
 	.flock = posix_flock,
 	.close = posix_close,
-	.adopt = posix_file_new,
+	.adopt = posix_adopt,
+	.locks = posix_backing,
 	.list_descriptor = posix_list_descriptor,
 	.list_adopt = posix_list_adopt,
 };
