@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/anchor.h"
 #include "daemon/keeper.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
@@ -49,6 +50,7 @@ enum phase {
 /* In memory that is shared with the daemons. */
 struct keeper_state {
 	_Atomic enum phase phase;
+	_Atomic pid_t anchor; /* of the last daemon that has one */
 };
 
 static void those_to_see(sigset_t *ret)
@@ -82,7 +84,8 @@ static int prepare(struct keeper *k)
 		return -errno;
 	k->signals = signalfd(-1, &seen, SFD_CLOEXEC | SFD_NONBLOCK);
 	k->serving = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (k->signals < 0 || k->serving < 0)
+	k->never = eventfd(0, EFD_CLOEXEC);
+	if (k->signals < 0 || k->serving < 0 || k->never < 0)
 		return -errno;
 	return descriptors_open(&k->own);
 }
@@ -102,8 +105,31 @@ static pid_t clone_daemon(void)
 #endif
 }
 
+/* When a newer one has all that is attached, the one before is no more needed. */
+static void change_anchor(struct keeper *k)
+{
+	pid_t newest = atomic_load(&k->state->anchor);
+
+	if (newest == k->anchor)
+		return;
+	if (k->anchor > 0)
+		kill(k->anchor, SIGKILL);
+	k->anchor = newest;
+}
+
+/* It is no child of ours any more, and its number may be another's. */
+static void forget_anchor(struct keeper *k, pid_t pid)
+{
+	pid_t newest = pid;
+
+	atomic_compare_exchange_strong(&k->state->anchor, &newest, 0);
+	if (k->anchor == pid)
+		k->anchor = 0;
+}
+
 static int start_daemon(struct keeper *k)
 {
+	change_anchor(k);
 	atomic_store(&k->state->phase, k->deaths ? PHASE_TAKING_OVER : PHASE_STARTING);
 	k->daemon = clone_daemon();
 	if (k->daemon < 0)
@@ -118,7 +144,10 @@ static void tell_serving(struct keeper *k)
 {
 	uint64_t n;
 
-	if (read(k->serving, &n, sizeof(n)) < 0 || k->deaths > 0)
+	if (read(k->serving, &n, sizeof(n)) < 0)
+		return;
+	change_anchor(k);
+	if (k->deaths > 0)
 		return;
 	if (k->announce(k->context) < 0) {
 		kill(k->daemon, SIGTERM);
@@ -134,15 +163,17 @@ static bool may_open(const struct keeper *k)
 }
 
 /* Returns whether the daemon is among those that have ended, with *@ret_status. */
-static bool reap(const struct keeper *k, int *ret_status)
+static bool reap(struct keeper *k, int *ret_status)
 {
 	bool found = false;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid != k->daemon)
+		if (pid != k->daemon) {
+			forget_anchor(k, pid);
 			continue;
+		}
 		*ret_status = status;
 		found = true;
 	}
@@ -272,8 +303,11 @@ static bool is_hopeless(struct keeper *k, int status, uint64_t times[DEATHS_MAX]
  * What else there is to wait for has been told to end by the daemon, or ends with the
  * last of our descriptors, as who waits to unmount (auto_unmount).
  */
-static _Noreturn void end_as(int status)
+static _Noreturn void end_as(struct keeper *k, int status)
 {
+	change_anchor(k);
+	atomic_store(&k->state->anchor, 0);
+	change_anchor(k);
 	close_range(3, ~0U, 0);
 	while (wait(NULL) > 0 || errno == EINTR)
 		;
@@ -286,7 +320,7 @@ static void judge(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
 	enum phase phase = atomic_load(&k->state->phase);
 
 	if (WIFEXITED(status) && phase != PHASE_SERVING)
-		end_as(status);
+		end_as(k, status);
 	if (phase != PHASE_SERVING && k->deaths == 0) {
 		if (WIFSIGNALED(status))
 			log_error("the daemon died of signal %d", WTERMSIG(status));
@@ -322,6 +356,16 @@ int keeper_run(struct keeper *k)
 		}
 	}
 	return 0;
+}
+
+int keeper_anchor(struct keeper *k)
+{
+	pid_t pid;
+	int r = anchor_new(k->never, &pid);
+
+	if (r == 0)
+		atomic_store(&k->state->anchor, pid);
+	return r;
 }
 
 void keeper_serving(struct keeper *k)

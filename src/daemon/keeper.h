@@ -21,6 +21,8 @@ struct keeper {
 	pid_t daemon;
 	int signals;
 	int serving;
+	int never;    /* nobody writes to it */
+	pid_t anchor; /* that is known to be needed; 0: none */
 	unsigned int deaths;
 	bool fault; /* the last one was by a fault of the daemon, as far as can be seen */
 };
@@ -31,6 +33,13 @@ struct keeper {
  * where there is no daemon.
  */
 int keeper_run(struct keeper *k);
+
+/*
+ * By a daemon, when it has attached what is to be attached, and before it serves: if it
+ * dies all stays attached until another one has come so far. Without one what was removed
+ * is gone then. -EAGAIN, -EPERM: the system does not let us.
+ */
+int keeper_anchor(struct keeper *k);
 
 /* By a daemon: what it says by that is that the next one could go on. */
 void keeper_serving(struct keeper *k);

@@ -396,6 +396,18 @@ static int take_over(struct session *s)
 	return r;
 }
 
+/* It serves without one as well, and is replaced: only what was removed is less safe. */
+static void drop_anchor(struct session *s)
+{
+	int r = 0;
+
+	if (s->kept && kind_has(s->options->kind, &kind_sysv))
+		r = keeper_anchor(&s->keeper);
+	if (r < 0)
+		log_info("segments that were removed will not outlive this daemon: %s",
+			 strerror(-r));
+}
+
 /* What must be there before anybody is told that the mount is: nothing fails after it. */
 static int start_serving(struct session *s)
 {
@@ -506,6 +518,8 @@ int session_run(struct options *o, int ready)
 		r = let_keep(&s);
 	if (r == 0)
 		r = take_over(&s);
+	if (r == 0)
+		drop_anchor(&s);
 	if (r == 0)
 		r = start_serving(&s);
 	if (r == 0)
