@@ -146,3 +146,8 @@ int sysv_flock(struct native_file *f, int operation)
 
 	return fd < 0 ? fd : errno_or(flock(fd, operation));
 }
+
+int sysv_locks(struct native_file *f)
+{
+	return locks_fd(sysv_file_of(f));
+}

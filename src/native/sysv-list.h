@@ -9,3 +9,4 @@
 int sysv_list_open(struct kind *k, const struct caller *caller, struct native_list **ret);
 int sysv_list_next(struct native_list *l, int64_t position, struct list_entry *ret);
 void sysv_list_close(struct native_list *l);
+int sysv_list_adopt(int *fd, struct native_list **ret);

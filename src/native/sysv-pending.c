@@ -4,9 +4,8 @@
  * it is there the name leads to it natively, and the pending file is one more file that
  * is open on it.
  *
- * From that moment it can also be removed, and its identifier be another's, before we
- * have attached it. So nothing is done to it with more power than its maker's, and
- * nothing at all until it is surely the one that was made.
+ * All that there is of a pending file is in this process, and is noted where it outlives
+ * that, if somebody is to come after it.
  */
 #include <errno.h>
 #include <linux/capability.h>
@@ -14,12 +13,9 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "native/sysv-make.h"
 #include "native/sysv-pending.h"
-#include "native/sysv-status.h"
 #include "util/hash.h"
-
-/* How often a new segment may be changed by others before we have it. */
-#define TRIES 64
 
 void sysv_pendings_init(struct sysv_pendings *s)
 {
@@ -30,6 +26,8 @@ void sysv_pendings_init(struct sysv_pendings *s)
 void sysv_pendings_done(struct sysv_pendings *s)
 {
 	table_done(&s->by_key);
+	slots_done(&s->numbers);
+	sysv_notes_free(s->notes);
 	pthread_mutex_destroy(&s->lock);
 }
 
@@ -64,13 +62,91 @@ struct sysv_pending *sysv_pending_find(struct sysv_pendings *s, key_t key)
 	return p;
 }
 
+int sysv_pendings_remember(struct sysv_pendings *s)
+{
+	return sysv_notes_new(&s->notes);
+}
+
+/* The note of @p, or NULL where none are made. */
+static struct sysv_note *note_of(const struct sysv_pending *p)
+{
+	struct sysv_notes *notes = p->pendings->notes;
+
+	return notes ? &notes->at[slots_index(p->number)] : NULL;
+}
+
+/* Called with the lock held, or before anybody knows of it. */
+static void note_perm(const struct sysv_pending *p)
+{
+	struct sysv_note *n = note_of(p);
+
+	if (!n)
+		return;
+	n->uid = p->perm.uid;
+	n->gid = p->perm.gid;
+	n->mode = p->perm.mode;
+}
+
+static void note_new(const struct sysv_pending *p)
+{
+	struct sysv_note *n = note_of(p);
+
+	if (!n)
+		return;
+	*n = (struct sysv_note){
+		.made = p->made,
+		.user = p->user.uid,
+		.group = p->user.gid,
+		.key = p->perm.__key,
+		.named = p->named,
+		.fd = -1,
+	};
+	note_perm(p);
+	sysv_note_set_serial(n, p->serial);
+}
+
+/* Called with the lock held. Before the segment is made, and when it is. */
+static void note_making(const struct sysv_pending *p)
+{
+	struct sysv_note *n = note_of(p);
+
+	if (!n)
+		return;
+	n->since = p->since;
+	n->size = p->size;
+	n->maker = p->maker;
+}
+
+static void note_made(const struct sysv_pending *p)
+{
+	struct sysv_note *n = note_of(p);
+
+	if (!n)
+		return;
+	n->fd = p->segment->fd;
+	n->birth = p->birth;
+	n->id = p->id;
+	sysv_note_set_made(n);
+}
+
+/* Called with the table's lock held. */
+static int number(struct sysv_pendings *s, struct sysv_pending *p)
+{
+	int r = slots_add(&s->numbers, p, &p->number);
+
+	if (r == 0 && slots_index(p->number) >= SYSV_NOTES_MAX) {
+		slots_remove(&s->numbers, p->number);
+		r = -ENFILE;
+	}
+	return r;
+}
+
 /* Called with the table's lock held. */
 static int name(struct sysv_pendings *s, struct sysv_pending *p)
 {
 	key_t key = p->perm.__key;
 	int r;
 
-	p->serial = ++s->serial;
 	if (key == IPC_PRIVATE)
 		return 0;
 	if (find(s, key))
@@ -86,6 +162,34 @@ static void unname(struct sysv_pending *p)
 	if (p->named)
 		table_remove(&p->pendings->by_key, &p->link);
 	p->named = false;
+	if (note_of(p))
+		note_of(p)->named = false;
+}
+
+/* Called with the table's lock held. */
+static int list(struct sysv_pendings *s, struct sysv_pending *p)
+{
+	int r = number(s, p);
+
+	if (r < 0)
+		return r;
+	r = name(s, p);
+	if (r < 0) {
+		slots_remove(&s->numbers, p->number);
+		return r;
+	}
+	p->serial = s->notes ? ++s->notes->serial : ++s->serial;
+	note_new(p);
+	return 0;
+}
+
+/* Called with the table's lock held. */
+static void unlist(struct sysv_pendings *s, struct sysv_pending *p)
+{
+	unname(p);
+	if (note_of(p))
+		sysv_note_set_serial(note_of(p), 0);
+	slots_remove(&s->numbers, p->number);
 }
 
 static void give_name_up(struct sysv_pending *p)
@@ -123,7 +227,7 @@ int sysv_pending_new(struct sysv_pendings *s, key_t key, const struct caller *us
 	p->perm.gid = p->perm.cgid = p->user.gid;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_lock(&s->lock);
-	r = name(s, p);
+	r = list(s, p);
 	pthread_mutex_unlock(&s->lock);
 	if (r < 0)
 		pending_free(p);
@@ -150,7 +254,7 @@ struct sysv_pending *sysv_pending_unref(struct sysv_pending *p)
 	pthread_mutex_lock(&s->lock);
 	last = --p->refs == 0;
 	if (last)
-		unname(p);
+		unlist(s, p);
 	pthread_mutex_unlock(&s->lock);
 	if (last)
 		pending_free(p);
@@ -254,6 +358,7 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 		p->perm.uid = set->uid;
 		p->perm.gid = set->gid;
 		p->perm.mode = set->mode & 0777;
+		note_perm(p);
 	}
 	pthread_mutex_unlock(&p->lock);
 	return r;
@@ -270,96 +375,21 @@ static bool is_removed(struct sysv_pending *p)
 	return removed;
 }
 
-/*
- * shmget(2), as who made the file. Its files may write, whatever its mode says, so until
- * it is attached its maker may.
- */
-static int make(const struct sysv_pending *p, uint64_t size, uid_t *ret_maker)
+/* Called with the lock held. */
+static int make(struct sysv_pending *p, struct sysv_segments *segments, uint64_t size)
 {
-	_as_caller_ struct caller_guard guard;
-	int flags = IPC_CREAT | IPC_EXCL | (int)p->perm.mode | 0600;
-	int r = caller_enter(&p->user, false, &guard);
-
-	if (r < 0)
-		return r;
-	if (size > SIZE_MAX)
-		return -EINVAL;
-	*ret_maker = geteuid();
-	return errno_or(shmget(p->perm.__key, (size_t)size, flags));
-}
-
-/* Whether segment @id is one that this process has made for @maker: 0 or -EIDRM. */
-static int check_made(int id, uid_t maker, struct shmid_ds *ret)
-{
-	int r = sysv_status(id, ret);
-
-	if (r < 0)
-		return r;
-	return ret->shm_cpid == getpid() && ret->shm_perm.cuid == maker ? 0 : -EIDRM;
-}
-
-/* Gives the new segment the owner and the mode that it shall have. */
-static int set_perm(const struct sysv_pending *p, int id, struct shmid_ds *ds)
-{
-	_as_caller_ struct caller_guard guard = { .ids = false };
-	struct ipc_perm *perm = &ds->shm_perm;
 	int r;
 
-	if (perm->uid == p->perm.uid && perm->gid == p->perm.gid &&
-	    (perm->mode & 0777) == p->perm.mode)
-		return 0;
-	perm->uid = p->perm.uid;
-	perm->gid = p->perm.gid;
-	perm->mode = p->perm.mode;
-	r = caller_enter(&p->user, false, &guard);
-	return r < 0 ? r : errno_or(shmctl(id, IPC_SET, ds));
-}
-
-static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int id,
-		     uid_t maker)
-{
-	_cleanup_segment_ struct sysv_segment *segment = NULL;
-	struct shmid_ds ds;
-	int r = check_made(id, maker, &ds);
-
-	if (r == 0)
-		r = sysv_segment_open(segments, id, sysv_birth(&ds), &p->user, 0,
-				      &segment);
-	/* Attached it keeps its identifier. */
-	if (r == 0)
-		r = check_made(id, maker, &ds);
-	if (r == 0)
-		r = set_perm(p, id, &ds);
-	if (r == 0)
-		p->segment = take_ptr(segment);
+	p->maker = getpid();
+	p->since = (int64_t)time(NULL);
+	p->size = size;
+	note_making(p);
+	r = sysv_make(p, segments);
+	if (r < 0) {
+		p->maker = 0;
+		note_making(p);
+	}
 	return r;
-}
-
-/* What was made goes again, unless it has. */
-static void unmake(const struct sysv_pending *p, int id, uid_t maker)
-{
-	_as_caller_ struct caller_guard guard = { .ids = false };
-	struct shmid_ds ds;
-
-	if (check_made(id, maker, &ds) == 0 && caller_enter(&p->user, false, &guard) == 0)
-		shmctl(id, IPC_RMID, NULL);
-}
-
-/* From the moment that it is there others can set it, and take it away. */
-static int make_open(struct sysv_pending *p, struct sysv_segments *segments,
-		     uint64_t size)
-{
-	uid_t maker;
-	int id = make(p, size, &maker);
-	int r = -ESTALE;
-
-	if (id < 0)
-		return id;
-	for (int i = 0; i < TRIES && r == -ESTALE; i++)
-		r = take_over(p, segments, id, maker);
-	if (r < 0)
-		unmake(p, id, maker);
-	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
 }
 
 int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
@@ -368,15 +398,94 @@ int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (p->id < 0)
-		r = is_removed(p) ? -EIDRM : make_open(p, segments, size);
+	/* Where another process began to make it, it may be there. */
+	if (p->id < 0 && (!p->maker || sysv_make_begun(p, segments) < 0))
+		r = is_removed(p) ? -EIDRM : make(p, segments, size);
 	if (r == 0 && p->id < 0) {
 		p->id = p->segment->id;
 		p->birth = p->segment->birth;
+		note_made(p);
 		/* The name leads to it natively, for as long as it has that. */
 		give_name_up(p);
-		r = 1;
+		r = p->segment->size == size;
 	}
 	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/* Called with the table's lock held. */
+static int list_again(struct sysv_pendings *s, struct sysv_pending *p, bool named)
+{
+	key_t key = p->perm.__key;
+	int r = slots_put(&s->numbers, p, p->number);
+
+	if (r < 0 || !named)
+		return r;
+	r = table_add(&s->by_key, &p->link, hash_key(key));
+	if (r < 0)
+		slots_remove(&s->numbers, p->number);
+	p->named = r == 0;
+	return r;
+}
+
+/* Of what was noted. It is as open as no file, and has no reference. */
+static int restore(struct sysv_pendings *s, uint64_t number, const struct sysv_note *n,
+		   struct sysv_pending **ret)
+{
+	struct sysv_pending *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return -ENOMEM;
+	*p = (struct sysv_pending){
+		.pendings = s,
+		.serial = n->serial,
+		.number = number,
+		.made = n->made,
+		.user = { .uid = n->user, .gid = n->group },
+		.id = n->has_id ? n->id : -1,
+		.birth = n->has_id ? n->birth : 0,
+		.perm = {
+			.__key = n->key,
+			.uid = n->uid,
+			.gid = n->gid,
+			.cuid = n->user,
+			.cgid = n->group,
+			.mode = n->mode,
+		},
+		.maker = n->maker,
+		.since = n->since,
+		.size = n->size,
+	};
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_mutex_lock(&s->lock);
+	r = list_again(s, p, n->named && !n->has_id);
+	pthread_mutex_unlock(&s->lock);
+	if (r < 0)
+		pending_free(p);
+	else
+		*ret = p;
+	return r;
+}
+
+int sysv_pending_adopt(struct sysv_pendings *s, struct sysv_segments *segments,
+		       uint64_t number, uint64_t serial, struct sysv_pending **ret)
+{
+	struct sysv_note *n = &s->notes->at[slots_index(number)];
+	struct sysv_pending *p = slots_get(&s->numbers, number);
+	int r = n->serial == serial ? 0 : -ESTALE;
+
+	if (r == 0 && !p)
+		r = restore(s, number, n, &p);
+	if (r < 0)
+		return r;
+	p->refs++;
+	p->files++;
+	*ret = p;
+	if (p->id < 0 || p->segment)
+		return 0;
+	r = sysv_segment_adopt(segments, p->id, p->birth, true, n->fd, &p->segment);
+	if (r == 0)
+		n->fd = p->segment->fd;
 	return r;
 }

@@ -10,19 +10,24 @@
 #include <stdint.h>
 #include <sys/shm.h>
 
+#include "native/sysv-notes.h"
 #include "native/sysv-segment.h"
+#include "util/slots.h"
 #include "util/table.h"
 
 /* Those of one kind that can be found, by key. */
 struct sysv_pendings {
-	pthread_mutex_t lock; /* held for moments */
-	struct table by_key;  /* protected by lock */
-	uint64_t serial;      /* of the newest; protected by lock */
+	pthread_mutex_t lock;     /* held for moments */
+	struct table by_key;      /* protected by lock */
+	struct slots numbers;     /* all of them; protected by lock */
+	uint64_t serial;          /* of the newest; protected by lock */
+	struct sysv_notes *notes; /* NULL: nobody comes after us */
 };
 
 struct sysv_pending {
 	struct sysv_pendings *pendings;
 	uint64_t serial;
+	uint64_t number;    /* in pendings->numbers */
 	int64_t made;       /* when, in seconds since the epoch */
 	struct caller user; /* who made it, and makes the segment */
 
@@ -36,10 +41,24 @@ struct sysv_pending {
 	struct sysv_segment *segment; /* while there is one and it is open; likewise */
 	int id;                       /* of the segment, for good, or -1; likewise */
 	int64_t birth;                /* likewise: which segment of that id */
+	/* Who made or makes the segment, not known to have succeeded; protected by lock.
+	 */
+	pid_t maker;
+	int64_t since; /* when it began; likewise */
+	uint64_t size; /* how large; likewise */
 };
 
 void sysv_pendings_init(struct sysv_pendings *s);
 void sysv_pendings_done(struct sysv_pendings *s);
+
+/* From now on what there is is noted for who comes after this process: -ENOMEM. */
+int sysv_pendings_remember(struct sysv_pendings *s);
+/*
+ * The one that had this number and serial in a process that died, as open as one file
+ * more, with a reference: -ESTALE where there was none. There are no other threads yet.
+ */
+int sysv_pending_adopt(struct sysv_pendings *s, struct sysv_segments *segments,
+		       uint64_t number, uint64_t serial, struct sysv_pending **ret);
 
 /*
  * A new one, with a reference and as open as one file, to be found by @key until it is

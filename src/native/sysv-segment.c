@@ -122,7 +122,7 @@ struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment)
 		return NULL;
 	pthread_mutex_lock(&s->lock);
 	last = --segment->users == 0;
-	if (last)
+	if (last && !segment->lost)
 		table_remove(&s->by_id, &segment->link);
 	pthread_mutex_unlock(&s->lock);
 	if (last)
@@ -261,9 +261,36 @@ static int open_file(struct sysv_segment *segment)
 	return 0;
 }
 
-/* Takes over *@address. */
+static int stat_birth(int fd, const char *path, int flags, struct statx *ret)
+{
+	return errno_or(statx(fd, path, flags, STATX_BTIME, ret));
+}
+
+/* Likewise where @fd may be that file: -ESTALE where it is another. */
+static int take_file(struct sysv_segment *segment, int fd)
+{
+	struct map_path path = map_path(segment->address, segment->size, page_size());
+	struct statx mine, given;
+	int r = stat_birth(AT_FDCWD, path.text, 0, &mine);
+
+	if (r == 0)
+		r = stat_birth(fd, "", AT_EMPTY_PATH, &given);
+	if (r < 0)
+		return r;
+	/* The inode number is the identifier, which another could have by now. */
+	if (mine.stx_mask & given.stx_mask & STATX_BTIME &&
+	    (mine.stx_btime.tv_sec != given.stx_btime.tv_sec ||
+	     mine.stx_btime.tv_nsec != given.stx_btime.tv_nsec))
+		return -ESTALE;
+	segment->fd = fd;
+	if (segment->size > ROOM_MOST)
+		keep_first_page(segment);
+	return 0;
+}
+
+/* Takes over *@address, and @fd unless it is negative. */
 static int segment_new(struct sysv_segments *s, int id, int64_t birth,
-		       const struct shmid_ds *ds, bool writable, void **address,
+		       const struct shmid_ds *ds, bool writable, void **address, int fd,
 		       struct sysv_segment **ret)
 {
 	struct sysv_segment *segment = calloc(1, sizeof(*segment));
@@ -282,7 +309,7 @@ static int segment_new(struct sysv_segments *s, int id, int64_t birth,
 		.writable = writable,
 	};
 	pthread_rwlock_init(&segment->attachment, NULL);
-	r = open_file(segment);
+	r = fd < 0 ? open_file(segment) : take_file(segment, fd);
 	if (r < 0)
 		segment->address = NOWHERE;
 	else
@@ -374,7 +401,7 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 	if (r == 0 && !segment) {
 		struct sysv_segment *new;
 
-		r = segment_new(s, id, birth, &ds, writable, &address, &new);
+		r = segment_new(s, id, birth, &ds, writable, &address, -1, &new);
 		if (r == 0)
 			r = publish(s, new, &segment);
 	}
@@ -383,6 +410,75 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 	if (r == 0)
 		*ret = take_ptr(segment);
 	return r;
+}
+
+/* Attached, it can be no other than it is. */
+static int attach_again(int id, int64_t birth, bool writable, void **ret,
+			struct shmid_ds *ret_ds)
+{
+	int r = sysv_status(id, ret_ds);
+
+	if (r == 0 && !sysv_may_be(birth, ret_ds))
+		r = -ESTALE;
+	if (r == 0)
+		r = attach(id, writable ? 0 : SHM_RDONLY, ret);
+	if (r == 0)
+		r = sysv_status(id, ret_ds);
+	return r == 0 && !sysv_may_be(birth, ret_ds) ? -ESTALE : r;
+}
+
+/*
+ * What is left of a segment that is gone, or may not be attached any more. Its identifier
+ * can be another's, so it is not known by that, and each file has one of its own.
+ */
+static int segment_lost(struct sysv_segments *s, int id, int64_t birth, int fd,
+			struct sysv_segment **ret)
+{
+	struct sysv_segment *segment = calloc(1, sizeof(*segment));
+	struct stat st = { .st_size = INT64_MAX };
+
+	if (!segment)
+		return -ENOMEM;
+	if (fd >= 0)
+		fstat(fd, &st);
+	*segment = (struct sysv_segment){
+		.segments = s,
+		.id = id,
+		.birth = birth,
+		.size = (uint64_t)st.st_size,
+		.fd = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0),
+		.users = 1,
+		.address = NOWHERE,
+		.lost = true,
+	};
+	pthread_rwlock_init(&segment->attachment, NULL);
+	*ret = segment;
+	return 0;
+}
+
+int sysv_segment_adopt(struct sysv_segments *s, int id, int64_t birth, bool writable,
+		       int fd, struct sysv_segment **ret)
+{
+	_cleanup_segment_ struct sysv_segment *segment = get(s, id);
+	_cleanup_(cleanup_attached) void *address = NOWHERE;
+	struct shmid_ds ds;
+	int r = 0;
+
+	if (!segment || !serves(segment, writable))
+		r = attach_again(id, birth, writable, &address, &ds);
+	if (r == 0 && !segment) {
+		struct sysv_segment *new;
+
+		r = segment_new(s, id, birth, &ds, writable, &address, fd, &new);
+		if (r == 0)
+			r = publish(s, new, &segment);
+	}
+	if (r == 0 && !serves(segment, writable))
+		r = upgrade(segment, &address);
+	if (r < 0)
+		return segment_lost(s, id, birth, fd, ret);
+	*ret = take_ptr(segment);
+	return 0;
 }
 
 int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret)
@@ -409,7 +505,7 @@ static ssize_t copy(struct sysv_segment *segment, void *local, size_t n, uint64_
 
 	pthread_rwlock_rdlock(&segment->attachment);
 	there.iov_base = (char *)segment->address + offset;
-	done = errno_or(call(getpid(), &here, 1, &there, 1, 0));
+	done = segment->lost ? -EIO : errno_or(call(getpid(), &here, 1, &there, 1, 0));
 	pthread_rwlock_unlock(&segment->attachment);
 	return done == -EFAULT ? -EIO : done;
 }
@@ -465,5 +561,7 @@ int sysv_segment_allocate(struct sysv_segment *segment, int mode, uint64_t offse
 	if (segment->fd >= 0)
 		return errno_or(
 			fallocate(segment->fd, mode, (off_t)offset, (off_t)length));
+	if (segment->lost)
+		return -EIO;
 	return mode == 0 ? populate(segment, offset, length) : -EOPNOTSUPP;
 }

@@ -31,6 +31,7 @@ struct sysv_segment {
 	 */
 	int fd;
 	bool huge; /* known only where map_files is permitted */
+	bool lost; /* it cannot be attached again: nothing but @fd is left of it */
 
 	struct link link;   /* in segments->by_id */
 	unsigned int users; /* protected by segments->lock */
@@ -60,6 +61,25 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment);
 DEFINE_CLEANUP(struct sysv_segment, sysv_segment, sysv_segment_unref);
 #define _cleanup_segment_ _cleanup_(cleanup_sysv_segment)
+
+/*
+ * sysv_segment_adopt() - attach a segment again that a process had open which died
+ * @s:		where it is known
+ * @id:		its identifier
+ * @birth:	which segment of that identifier it was
+ * @writable:	whether it is to be written to
+ * @fd:		of the file behind it, or negative; it is taken over if it is what
+ *		the segment has then
+ * @ret:	the segment, with one more user; where it is gone, what @fd gives access
+ *to
+ *
+ * The right to it was looked at when it was opened. To be called before there are other
+ * threads.
+ *
+ * Return: 0, or -ENOMEM.
+ */
+int sysv_segment_adopt(struct sysv_segments *s, int id, int64_t birth, bool writable,
+		       int fd, struct sysv_segment **ret);
 
 /* The birth of segment @id, if it is open. */
 bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth);

@@ -52,6 +52,13 @@ int64_t sysv_birth(const struct shmid_ds *ds)
 	return (int64_t)(when << 32 | hash_bytes(&made, sizeof(made)));
 }
 
+bool sysv_may_be(int64_t birth, const struct shmid_ds *ds)
+{
+	int64_t now = sysv_birth(ds);
+
+	return (uint32_t)now == (uint32_t)birth && now >= birth;
+}
+
 bool sysv_is_removed(const struct shmid_ds *ds)
 {
 	return ds->shm_perm.mode & SHM_DEST;

@@ -20,6 +20,9 @@ int sysv_status(int id, struct shmid_ds *ret);
  */
 int64_t sysv_birth(const struct shmid_ds *ds);
 
+/* Whether @ds may be of the segment of that @birth, whatever was set of it since. */
+bool sysv_may_be(int64_t birth, const struct shmid_ds *ds);
+
 /* Whether somebody asked for its removal while it was attached. */
 bool sysv_is_removed(const struct shmid_ds *ds);
 

@@ -177,7 +177,11 @@ void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
 		       struct object_info *ret)
 {
 	*ret = (struct object_info){
-		.id = { .device = DEVICE_PENDINGS, .inode = p->serial },
+		.id = {
+			.device = DEVICE_PENDINGS,
+			.inode = p->serial,
+			.birth = (int64_t)p->number,
+		},
 	};
 	fill_stat(ds, PENDING_INODES + p->serial, ret);
 }
@@ -349,12 +353,21 @@ static int sysv_truncate(struct native_file *file, const struct caller *caller,
 	return r < 0 ? r : sysv_resize(opened, size);
 }
 
+/* Whether a request that was served before has set just that. */
+static bool is_set(const struct caller *caller, const struct ipc_perm *was,
+		   const struct ipc_perm *to)
+{
+	return caller && caller->before && was->uid == to->uid && was->gid == to->gid &&
+	       (was->mode & 0777) == (to->mode & 0777);
+}
+
 /* IPC_SET of what @change makes of the segment as it is. */
 static int set(struct sysv_file *f, const struct caller *caller,
 	       void (*change)(struct ipc_perm *, const struct ipc_perm *),
 	       const struct ipc_perm *to)
 {
 	_as_caller_ struct caller_guard guard = { .ids = false };
+	struct ipc_perm was;
 	struct shmid_ds ds;
 	int id, r;
 
@@ -363,7 +376,11 @@ static int set(struct sysv_file *f, const struct caller *caller,
 	r = sysv_file_status(f, &ds, &id);
 	if (r < 0)
 		return r;
+	was = ds.shm_perm;
 	change(&ds.shm_perm, to);
+	/* Who has given it away must not set it a second time. */
+	if (is_set(caller, &was, &ds.shm_perm))
+		return 0;
 	if (id < 0) {
 		r = sysv_pending_set(f->pending, caller, &ds.shm_perm);
 		/* It has become a segment meanwhile. */
@@ -407,6 +424,38 @@ static int sysv_chown(struct native_file *f, const struct caller *caller, uid_t 
 	const struct ipc_perm to = { .uid = uid, .gid = gid };
 
 	return set(sysv_file_of(f), caller, change_owner, &to);
+}
+
+static int sysv_remember(struct kind *k)
+{
+	return sysv_pendings_remember(&sysv_kind_of(k)->pendings);
+}
+
+static int sysv_adopt(struct kind *k, const struct native_remains *r,
+		      struct native_file **ret)
+{
+	struct sysv_kind *s = sysv_kind_of(k);
+	bool writable = (r->flags & O_ACCMODE) != O_RDONLY;
+	struct sysv_file *f;
+	int result = sysv_file_new(k, &f);
+
+	if (result < 0)
+		return result;
+	f->open = true;
+	f->flags = r->flags;
+	atomic_store(&f->locks_fd, r->locks);
+	if (r->id.device == DEVICE_PENDINGS)
+		result = sysv_pending_adopt(&s->pendings, &s->segments,
+					    (uint64_t)r->id.birth, r->id.inode,
+					    &f->pending);
+	else
+		result = sysv_segment_adopt(&s->segments, (int)r->id.inode, r->id.birth,
+					    writable, r->fd, &f->segment);
+	if (result < 0)
+		native_file_unref(&f->file);
+	else
+		*ret = &f->file;
+	return result;
 }
 
 static struct native_file *sysv_root(struct kind *k)
@@ -507,4 +556,8 @@ const struct kind_ops kind_sysv = {
 	.lock = sysv_lock,
 	.flock = sysv_flock,
 	.close = sysv_close,
+	.remember = sysv_remember,
+	.adopt = sysv_adopt,
+	.locks = sysv_locks,
+	.list_adopt = sysv_list_adopt,
 };

@@ -89,3 +89,4 @@ int sysv_allocate(struct native_file *f, int mode, uint64_t offset, uint64_t len
 int64_t sysv_seek(struct native_file *f, int64_t offset, int whence);
 int sysv_lock(struct native_file *f, int command, struct flock *lock);
 int sysv_flock(struct native_file *f, int operation);
+int sysv_locks(struct native_file *f);
