@@ -137,6 +137,9 @@ static int start_daemon(struct keeper *k)
 	prctl(PR_SET_NAME, k->daemon ? "shmfs-keeper" : "shmfs");
 	if (k->daemon == 0)
 		block_child(SIG_UNBLOCK);
+	else if (k->ending)
+		/* The one that was told is dead. */
+		kill(k->daemon, k->ending);
 	return 0;
 }
 
@@ -149,6 +152,7 @@ static void tell_serving(struct keeper *k)
 	change_anchor(k);
 	if (k->deaths > 0)
 		return;
+	k->announced = true;
 	if (k->announce(k->context) < 0) {
 		kill(k->daemon, SIGTERM);
 		waitpid(k->daemon, NULL, 0);
@@ -248,6 +252,8 @@ static bool see_signal(struct keeper *k, int *ret_status)
 		return false;
 	if (info.ssi_signo == SIGCHLD)
 		return reap(k, ret_status);
+	if (info.ssi_signo != SIGUSR1)
+		k->ending = (int)info.ssi_signo;
 	kill(k->daemon, (int)info.ssi_signo);
 	return false;
 }
@@ -321,7 +327,7 @@ static void judge(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
 
 	if (WIFEXITED(status) && phase != PHASE_SERVING)
 		end_as(k, status);
-	if (phase != PHASE_SERVING && k->deaths == 0) {
+	if ((phase != PHASE_SERVING || !k->announced) && k->deaths == 0) {
 		if (WIFSIGNALED(status))
 			log_error("the daemon died of signal %d", WTERMSIG(status));
 		exit(1);

@@ -23,6 +23,8 @@ struct keeper {
 	int serving;
 	int never;    /* nobody writes to it */
 	pid_t anchor; /* that is known to be needed; 0: none */
+	bool announced;
+	int ending; /* the signal by which it was told to end; 0: it was not */
 	unsigned int deaths;
 	bool fault; /* the last one was by a fault of the daemon, as far as can be seen */
 };

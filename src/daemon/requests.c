@@ -134,6 +134,13 @@ static void forget(struct requests *r, uint64_t request)
 	pthread_mutex_unlock(&r->lock);
 }
 
+/* Who lets go of something does not come back, if it is refused. */
+static bool lets_go(uint32_t opcode)
+{
+	return opcode == FUSE_RELEASE || opcode == FUSE_RELEASEDIR ||
+	       opcode == FUSE_FLUSH;
+}
+
 int requests_begin(struct requests *r, const void *header)
 {
 	const struct fuse_in_header *in = header;
@@ -142,7 +149,7 @@ int requests_begin(struct requests *r, const void *header)
 	before.request = 0;
 	if (in->unique != request)
 		remember(r, request);
-	if (before.request && before.deaths >= DEATHS_MAX) {
+	if (before.request && before.deaths >= DEATHS_MAX && !lets_go(in->opcode)) {
 		forget(r, request);
 		return -EIO;
 	}

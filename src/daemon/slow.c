@@ -60,8 +60,14 @@ static bool is_of_file(const struct fuse_in_header *request)
 	case FUSE_FSYNC:
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
+	case FUSE_GETXATTR:
+	case FUSE_LISTXATTR:
 	case FUSE_SETXATTR:
 	case FUSE_REMOVEXATTR:
+	case FUSE_FLUSH:
+	case FUSE_GETLK:
+	case FUSE_SETLK:
+	case FUSE_SETLKW:
 		/* The directories of tree.h have a number in common. */
 		return (request->nodeid & ((UINT64_C(1) << SLOTS_BITS) - 1)) != FS_ROOT;
 	default:
@@ -91,7 +97,15 @@ static struct slow_request *copy(const struct fuse_buf *buf)
 	return r;
 }
 
-/* Called with the lock held. Returns 1, or 0 where it need not be put off. */
+/* Closing a file cannot be refused: its locks would stay. */
+static int no_room(const struct fuse_buf *buf)
+{
+	const struct fuse_in_header *request = buf->mem;
+
+	return request->opcode == FUSE_FLUSH ? 0 : -ENOMEM;
+}
+
+/* Called with the lock held. Returns 1, or 0 where it is to be served now. */
 static int add(struct slow *s, const struct fuse_buf *buf)
 {
 	struct slow_request *r;
@@ -99,10 +113,10 @@ static int add(struct slow *s, const struct fuse_buf *buf)
 	if (s->stopped || !quota_is_full(&s->quota, uid_of(buf)))
 		return 0;
 	if (s->bytes + buf->size > BYTES_MAX)
-		return -ENOMEM;
+		return no_room(buf);
 	r = copy(buf);
 	if (!r)
-		return -ENOMEM;
+		return no_room(buf);
 	DL_APPEND(s->list, r);
 	s->bytes += r->size;
 	return 1;

@@ -71,7 +71,7 @@ static uint64_t find_again(struct fs *fs, const struct caller *caller)
 	const struct ledger *l = fs->ledger;
 	uint64_t number = 0;
 
-	if (!l || !caller || !caller->before)
+	if (!l || !caller || !caller->before || !journal_request(caller))
 		return 0;
 	pthread_mutex_lock(&fs->lock);
 	for (uint32_t i = 0; !number && i < l->state->dirs.end; i++)

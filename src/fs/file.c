@@ -209,6 +209,18 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 	return r;
 }
 
+int file_empty_again(struct fs *fs, const struct caller *caller, uint64_t file, int flags)
+{
+	_cleanup_native_ struct native_file *native = NULL;
+	int r = file_hold(fs, file, &native);
+
+	if (r == 0)
+		r = file_empty(fs, caller, native, flags);
+	if (r < 0)
+		fs_release(fs, file);
+	return r;
+}
+
 /* The limit comes first: opening may truncate, creating makes what is seen natively. */
 int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
 	    struct fs_open_file *ret)
@@ -216,7 +228,7 @@ int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags
 	int r;
 
 	if (file_find(fs, caller, ret))
-		return 0;
+		return file_empty_again(fs, caller, ret->number, flags);
 	r = quota_take(&fs->open, caller_uid(caller));
 	if (r < 0) {
 		fs_lost(fs, caller ? caller->thread : 0);
@@ -300,7 +312,7 @@ static const struct ledger_file *find_record(struct fs *fs, const struct caller 
 	const struct ledger *l = fs->ledger;
 	uint64_t request = journal_request(caller);
 
-	for (uint32_t i = 0; i < l->state->files.end; i++)
+	for (uint32_t i = 0; request && i < l->state->files.end; i++)
 		if (l->files[i].number && l->files[i].request == request)
 			return &l->files[i];
 	return NULL;

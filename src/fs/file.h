@@ -63,6 +63,11 @@ int file_empty(struct fs *fs, const struct caller *caller, struct native_file *n
  * node: 0 where there is none. */
 uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_file *ret);
 
+/* For that file: what @flags say of its contents may not have been done. It is closed
+ * where that fails. */
+int file_empty_again(struct fs *fs, const struct caller *caller, uint64_t file,
+		     int flags);
+
 /* Makes an open file again that another process had: 0, or a negative errno. */
 int file_restore(struct fs *fs, struct ledger_file *record);
 

@@ -6,10 +6,12 @@
  * the compiler alone that must keep the order.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "fs/ledger.h"
 
@@ -21,7 +23,7 @@
 #else
 #define NODES_MOST (1u << 20)
 #endif
-#define NODES_LEAST (1u << 16)
+#define NODES_LEAST (1u << 20)
 #define FILES_SHARE 8 /* of nodes for one open file */
 
 static size_t pages(size_t n, size_t size)
@@ -55,10 +57,21 @@ static int map(struct ledger *l, uint32_t nodes)
 	return 0;
 }
 
+/* Whether memory counts as used that is only reserved: vm.overcommit_memory is 2. */
+static bool reserving_takes(void)
+{
+	int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+	char mode = '0';
+	bool known = fd >= 0 && read(fd, &mode, 1) == 1;
+
+	close_fd(fd);
+	return known && mode == '2';
+}
+
 int ledger_new(struct ledger **ret)
 {
 	struct ledger *l = malloc(sizeof(*l));
-	uint32_t nodes = NODES_MOST;
+	uint32_t nodes = reserving_takes() ? NODES_LEAST : NODES_MOST;
 	int r;
 
 	if (!l)

@@ -151,14 +151,16 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 }
 
 /* What the same request has made and opened already: 1 where there is nothing. */
-static int create_opened(struct fs *fs, const struct caller *caller, struct fs_entry *ret,
-			 struct fs_open_file *ret_file)
+static int create_opened(struct fs *fs, const struct caller *caller, int flags,
+			 struct fs_entry *ret, struct fs_open_file *ret_file)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	struct object_info info;
 	uint64_t node = file_find(fs, caller, ret_file);
-	int r = node ? file_hold(fs, ret_file->number, &native) : 1;
+	int r = node ? file_empty_again(fs, caller, ret_file->number, flags) : 1;
 
+	if (r == 0)
+		r = file_hold(fs, ret_file->number, &native);
 	if (r == 0)
 		r = native_stat(native, &info);
 	if (r == 0)
@@ -173,7 +175,7 @@ static int create_opened(struct fs *fs, const struct caller *caller, struct fs_e
 int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file)
 {
-	int r = create_opened(fs, caller, ret, ret_file);
+	int r = create_opened(fs, caller, flags, ret, ret_file);
 
 	if (r <= 0)
 		return r;

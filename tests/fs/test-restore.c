@@ -342,6 +342,41 @@ static void test_made_once(void **state)
 	unlink(NATIVE "a");
 }
 
+static off_t size_of_a(void)
+{
+	struct stat st;
+
+	assert_int_equal(stat(NATIVE "a", &st), 0);
+	return st.st_size;
+}
+
+/* Who died may have had it open already, and not yet emptied. */
+static void test_emptied_after_all(void **state)
+{
+	struct fs *fs = *state;
+	struct fs_open_file file, same;
+	struct fs_entry entry;
+	struct caller caller;
+	struct journal j;
+
+	native_make(NATIVE "a");
+	caller = first(&j);
+	assert_int_equal(fs_lookup(fs, &caller, "a", &entry), 0);
+	assert_int_equal(fs_open(fs, &caller, entry.node, O_RDWR, &file), 0);
+	assert_int_equal(truncate(NATIVE "a", 1), 0);
+	caller.before = &j;
+	assert_int_equal(fs_open(fs, &caller, entry.node, O_RDWR | O_TRUNC, &same), 0);
+	assert_int_equal(same.number, file.number);
+	assert_int_equal(size_of_a(), 0);
+	assert_int_equal(truncate(NATIVE "a", 1), 0);
+	assert_int_equal(
+		fs_create(fs, &caller, "a", O_RDWR | O_TRUNC, 0600, &entry, &same), 0);
+	assert_int_equal(same.number, file.number);
+	assert_int_equal(size_of_a(), 0);
+	fs_release(fs, file.number);
+	unlink(NATIVE "a");
+}
+
 static void test_old_ones_are_not_its_own(void **state)
 {
 	struct fs *fs = *state;
@@ -372,6 +407,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_removed_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_renamed_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_made_once, enter, leave),
+		cmocka_unit_test_setup_teardown(test_emptied_after_all, enter, leave),
 		cmocka_unit_test_setup_teardown(test_old_ones_are_not_its_own, enter,
 						leave),
 	};

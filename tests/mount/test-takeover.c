@@ -335,6 +335,20 @@ static void test_keeper_dies(void **state)
 	mount_forget();
 }
 
+/* It comes before the keeper knows that there is nobody left to tell. */
+static void test_told_to_end_when_dead(void **state)
+{
+	(void)state;
+	mount_start("restart=crash");
+	must(kill(mount_keeper(), SIGSTOP));
+	must(kill(mount_pid(), SIGKILL));
+	must(kill(mount_keeper(), SIGTERM));
+	must(kill(mount_keeper(), SIGCONT));
+	mount_reap();
+	/* And it has unmounted. */
+	refused(umount2(MOUNT_DIR, 0), EINVAL);
+}
+
 /* A fault that comes again and again ends with the mount, and one line that says so. */
 static void test_crash_loop(void **state)
 {
@@ -469,6 +483,7 @@ static int run(void)
 		mount_test_unmounted(test_descriptors),
 		mount_test_unmounted(test_signals_to_the_keeper),
 		mount_test_unmounted(test_keeper_dies),
+		mount_test_unmounted(test_told_to_end_when_dead),
 		mount_test_unmounted(test_crash_loop),
 		mount_test_unmounted(test_ordinary_user),
 		mount_test_unmounted(test_switched_off),
