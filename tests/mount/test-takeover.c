@@ -359,9 +359,9 @@ static void test_crash_loop(void **state)
 	(void)state;
 	mount_start("restart=crash");
 	for (int i = 0; i < 4; i++)
-		replace_by(SIGSEGV);
+		replace_by(SIGABRT);
 	must(stat(MOUNT_DIR, &st));
-	must(kill(mount_pid(), SIGSEGV));
+	must(kill(mount_pid(), SIGABRT));
 	must(waitpid(mount_keeper(), &status, 0));
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 1);
