@@ -184,17 +184,18 @@ static bool reap(struct keeper *k, int *ret_status)
 	return found;
 }
 
+DEFINE_CLEANUP(FILE, file, fclose);
+DEFINE_CLEANUP(DIR, dir, closedir);
+
 static bool is_notifier(pid_t pid, const char *thread)
 {
+	_cleanup_(cleanup_file) FILE *comm = NULL;
 	char path[320], name[16] = "";
-	FILE *comm;
 
 	snprintf(path, sizeof(path), "/proc/%d/task/%s/comm", (int)pid, thread);
 	comm = fopen(path, "re");
 	if (comm && fscanf(comm, "%15s", name) != 1)
 		name[0] = '\0';
-	if (comm)
-		fclose(comm);
 	return strcmp(name, NOTIFY_THREAD) == 0;
 }
 
@@ -202,16 +203,14 @@ static bool is_notifier(pid_t pid, const char *thread)
  * thread was the end of all. Where the kernel does not tell that is 0. */
 static bool is_zombie(pid_t pid, int *ret_status)
 {
+	_cleanup_(cleanup_file) FILE *stat = NULL;
 	char path[64], line[1024] = "";
 	const char *state, *last;
-	FILE *stat;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
 	stat = fopen(path, "re");
 	if (stat && !fgets(line, sizeof(line), stat))
 		line[0] = '\0';
-	if (stat)
-		fclose(stat);
 	state = strrchr(line, ')');
 	last = strrchr(line, ' ');
 	*ret_status = last ? atoi(last) : 0;
@@ -226,10 +225,10 @@ static bool is_zombie(pid_t pid, int *ret_status)
  */
 static bool is_stuck(const struct keeper *k, int *ret_status)
 {
+	_cleanup_(cleanup_dir) DIR *threads = NULL;
 	char path[64];
 	struct dirent *entry;
 	bool only = true;
-	DIR *threads;
 
 	if (!is_zombie(k->daemon, ret_status))
 		return false;
@@ -238,8 +237,6 @@ static bool is_stuck(const struct keeper *k, int *ret_status)
 	while (threads && (entry = readdir(threads)))
 		if (entry->d_name[0] != '.' && atoi(entry->d_name) != k->daemon)
 			only = only && is_notifier(k->daemon, entry->d_name);
-	if (threads)
-		closedir(threads);
 	return threads && only;
 }
 

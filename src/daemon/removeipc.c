@@ -26,17 +26,8 @@ static const char *const folders[] = {
 
 #define FOLDERS (sizeof(folders) / sizeof(folders[0]))
 
-static void cleanup_stream(FILE **f)
-{
-	if (*f)
-		fclose(*f);
-}
-
-static void cleanup_dir(DIR **d)
-{
-	if (*d)
-		closedir(*d);
-}
+DEFINE_CLEANUP(FILE, file, fclose);
+DEFINE_CLEANUP(DIR, dir, closedir);
 
 /* Without white space before and behind it, which is cut off. */
 static char *trim(char *text)
@@ -82,7 +73,7 @@ static void take_line(char *line, bool *in_section, bool *on)
 /* Whether there is such a file, be it empty. */
 static bool take_file(const char *root, const char *folder, const char *name, bool *on)
 {
-	_cleanup_(cleanup_stream) FILE *f = NULL;
+	_cleanup_(cleanup_file) FILE *f = NULL;
 	_cleanup_free_ char *line = NULL;
 	char path[PATH_MAX];
 	bool in_section = false;
