@@ -29,7 +29,7 @@ void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 
 static struct fuse_file_info info_of(const struct fs_open_file *file)
 {
-	struct fuse_file_info fi = { .fh = file->number, .noflush = !file->flush };
+	struct fuse_file_info fi = { .fh = file->number };
 
 	if (file->io == FS_IO_PASSTHROUGH) {
 		fi.backing_id = file->backing_id;

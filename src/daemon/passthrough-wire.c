@@ -23,7 +23,6 @@
 #define WIRE_PASSTHROUGH        (UINT64_C(1) << 37)
 
 #define WIRE_OPEN_DIRECT_IO              (1u << 0)
-#define WIRE_OPEN_NOFLUSH                (1u << 5)
 #define WIRE_OPEN_PARALLEL_DIRECT_WRITES (1u << 6)
 #define WIRE_OPEN_PASSTHROUGH            (1u << 7)
 
@@ -149,8 +148,6 @@ static struct wire_open_out open_out(const struct fs_open_file *file)
 	} else {
 		out.open_flags = WIRE_OPEN_DIRECT_IO | WIRE_OPEN_PARALLEL_DIRECT_WRITES;
 	}
-	if (!file->flush)
-		out.open_flags |= WIRE_OPEN_NOFLUSH;
 	return out;
 }
 

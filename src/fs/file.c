@@ -93,8 +93,7 @@ static int record(struct fs *fs, const struct file *f, uint64_t request, int fla
 		.fd = native_backing(f->native),
 		.uid = f->uid,
 		.backing_id = file->backing_id,
-		.flags = (file->direct ? LEDGER_DIRECT : 0) |
-			 (file->flush ? LEDGER_FLUSH : 0),
+		.flags = file->direct ? LEDGER_DIRECT : 0,
 		.opened = flags,
 	};
 
@@ -143,7 +142,6 @@ int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int fl
 {
 	struct fs_open_file new = {
 		.direct = is_ours(fs, flags),
-		.flush = atomic_load(&fs->record_locks),
 	};
 	struct opened *o;
 	struct node *n;
@@ -334,7 +332,6 @@ uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_fi
 			.io = record->backing_id ? FS_IO_PASSTHROUGH : FS_IO_DIRECT,
 			.backing_id = record->backing_id,
 			.direct = record->flags & LEDGER_DIRECT,
-			.flush = record->flags & LEDGER_FLUSH,
 		};
 	}
 	pthread_mutex_unlock(&fs->lock);

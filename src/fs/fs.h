@@ -72,7 +72,6 @@ struct fs_open_file {
 	enum fs_io io;
 	int backing_id; /* with FS_IO_PASSTHROUGH */
 	bool direct;    /* likewise: reads and writes are to come to us all the same */
-	bool flush;     /* closing must be told by fs_flush() */
 };
 
 struct fs;

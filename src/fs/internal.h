@@ -53,6 +53,4 @@ struct fs {
 
 	struct recent recent;
 	struct echo echo;
-	atomic_bool
-		record_locks; /* somebody uses fcntl locks: closing files must be told */
 };

@@ -255,12 +255,6 @@ void ledger_remove_lock(struct ledger *l, int fd)
 		publish(&l->locks[fd].file, 0);
 }
 
-void ledger_use_record_locks(struct ledger *l)
-{
-	if (l)
-		atomic_store(&l->state->record_locks, true);
-}
-
 const struct ledger_lock *ledger_lock_of(const struct ledger *l, int fd)
 {
 	bool is = (uint32_t)fd < l->max_files && l->locks[fd].file;

@@ -29,7 +29,6 @@ struct ledger_node {
 _Static_assert(sizeof(struct ledger_node) * SLOTS_CHUNK == 4096, "a page");
 
 #define LEDGER_DIRECT (1u << 0) /* as of struct fs_open_file */
-#define LEDGER_FLUSH  (1u << 1)
 
 /* Likewise. */
 struct ledger_file {
@@ -69,7 +68,6 @@ struct ledger_numbers {
 /* It lies before the records. */
 struct ledger_state {
 	struct ledger_numbers nodes, files, dirs;
-	atomic_bool record_locks; /* somebody has used them */
 };
 
 struct ledger {
@@ -110,7 +108,6 @@ void ledger_remove_dir(struct ledger *l, uint64_t number);
 int ledger_set_lock(struct ledger *l, int fd, const struct ledger_lock *lock);
 /* @fd may be negative: then there is none. */
 void ledger_remove_lock(struct ledger *l, int fd);
-void ledger_use_record_locks(struct ledger *l);
 
 /* The record of descriptor @fd, or NULL. */
 const struct ledger_lock *ledger_lock_of(const struct ledger *l, int fd);

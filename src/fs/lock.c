@@ -8,9 +8,10 @@
  * others.
  *
  * An owner's record locks go when the process closes any descriptor of the file. The
- * kernel tells that with a request that the closing process waits for; files opened
- * before this mount saw its first record lock are closed without it, and their locks go
- * with the last close, as flock locks do.
+ * kernel tells us with FLUSH, which the closing process waits for. No file is opened
+ * without FLUSH (FOPEN_NOFLUSH): the kernel takes that for the life of the open file, and
+ * any open file may be locked through later, while a child has a copy of its descriptor
+ * that keeps it from being released.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -271,8 +272,6 @@ int fs_setlk(struct fs *fs, const struct caller *caller, uint64_t file, uint64_t
 		.range = lock,
 	};
 
-	atomic_store(&fs->record_locks, true);
-	ledger_use_record_locks(fs->ledger);
 	return try_to_take(fs, file, &a, ret_busy);
 }
 

@@ -70,13 +70,11 @@ static int restore_dirs(struct fs *fs, struct descriptors *kept)
 	return r;
 }
 
-/* Record locks were known to be in use before the first was taken. */
 static int restore_locks(struct fs *fs, const struct descriptors *open,
 			 struct descriptors *kept)
 {
 	int r = 0;
 
-	atomic_store(&fs->record_locks, fs->ledger->state->record_locks);
 	for (unsigned int i = 0; r == 0 && i < open->n; i++) {
 		const struct ledger_lock *lock = ledger_lock_of(fs->ledger, (int)i);
 

@@ -19,7 +19,6 @@ static void test_open_as_the_caller(void **state)
 	assert_ptr_equal(room->fake.callers[FAKE_OPEN], &somebody);
 	assert_int_equal(file.io, FS_IO_PASSTHROUGH);
 	assert_true(file.backing_id >= 1 && file.backing_id <= FAKE_MAX);
-	assert_false(file.flush);
 	fs_release(room->fs, file.number);
 }
 

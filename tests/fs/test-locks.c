@@ -186,40 +186,6 @@ static void test_other_errors_give_nothing_to_wait_on(void **state)
 	fs_release(room->fs, f.number);
 }
 
-/* Until the first record lock nobody has to be told of closing. */
-static void test_flush_flag(void **state)
-{
-	struct room *room = *state;
-	struct fs_open_file before = open_a(room);
-	struct fs_open_file after;
-
-	assert_false(before.flush);
-	assert_int_equal(take_flock(room, before.number, LOCK_SH), 0);
-	after = open_a(room);
-	assert_false(after.flush);
-	fs_release(room->fs, after.number);
-	assert_int_equal(set(room, before.number, ALICE, F_RDLCK, 0, 1), 0);
-	after = open_a(room);
-	assert_true(after.flush);
-	fs_release(room->fs, before.number);
-	fs_release(room->fs, after.number);
-}
-
-static void test_created_files_flush_too(void **state)
-{
-	struct room *room = *state;
-	struct fs_open_file f = open_a(room);
-	struct fs_open_file created;
-	struct fs_entry e;
-
-	assert_int_equal(set(room, f.number, ALICE, F_RDLCK, 0, 1), 0);
-	assert_int_equal(fs_create(room->fs, &somebody, "b", O_RDWR, 0600, &e, &created),
-			 0);
-	assert_true(created.flush);
-	fs_release(room->fs, created.number);
-	fs_release(room->fs, f.number);
-}
-
 /* Closing any descriptor of the file drops the locks of who closes, and nobody else's. */
 static void test_flush_drops_the_owner(void **state)
 {
@@ -237,8 +203,8 @@ static void test_flush_drops_the_owner(void **state)
 	fs_release(room->fs, g.number);
 }
 
-/* Where closing is not told the locks go with the file. */
-static void test_release_drops_where_flush_is_not_told(void **state)
+/* Locks of open file descriptions go with the file, of which no close tells. */
+static void test_release_drops_what_no_flush_does(void **state)
 {
 	struct room *room = *state;
 	struct fs_open_file f = open_a(room);
@@ -401,10 +367,8 @@ int main(void)
 		room_test(test_again_gives_what_to_wait_on),
 		room_test(test_closing_while_waiting),
 		room_test(test_other_errors_give_nothing_to_wait_on),
-		room_test(test_flush_flag),
-		room_test(test_created_files_flush_too),
 		room_test(test_flush_drops_the_owner),
-		room_test(test_release_drops_where_flush_is_not_told),
+		room_test(test_release_drops_what_no_flush_does),
 		room_test(test_what_may_be_closing),
 		room_test(test_await_release),
 		room_test(test_locks_belong_to_a_node),

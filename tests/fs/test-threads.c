@@ -39,8 +39,7 @@ static void use_file(uint64_t node, unsigned int number)
 	fs_getlk(shared->fs, file.number, number + 1, &lock);
 	fs_getxattr(shared->fs, &somebody, node, "user.shmfs.io", value, sizeof(value));
 	fs_flock(shared->fs, &somebody, file.number, LOCK_SH, &busy);
-	if (file.flush)
-		assert(fs_flush(shared->fs, file.number, number) == 0);
+	assert(fs_flush(shared->fs, file.number, number) == 0);
 	fs_release(shared->fs, file.number);
 }
 

@@ -256,8 +256,7 @@ static void add_file(const struct kernel *k, struct kernel_file files[], unsigne
 
 static void check_open_flags(const struct open_out *out)
 {
-	const uint32_t both = FOPEN_DIRECT_IO | KERNEL_OPEN_NOFLUSH |
-			      KERNEL_OPEN_PARALLEL_DIRECT_WRITES;
+	const uint32_t both = FOPEN_DIRECT_IO | KERNEL_OPEN_PARALLEL_DIRECT_WRITES;
 
 	must((out->flags & ~(both | KERNEL_OPEN_PASSTHROUGH)) == 0);
 	/* The one or the other: a page cache would be stale. */

@@ -18,7 +18,6 @@
 #define KERNEL_MAX   512 /* of each other thing there is */
 
 /* What the headers at hand may not know of. */
-#define KERNEL_OPEN_NOFLUSH                (1u << 5)
 #define KERNEL_OPEN_PARALLEL_DIRECT_WRITES (1u << 6)
 #define KERNEL_OPEN_PASSTHROUGH            (1u << 7)
 #define KERNEL_INIT_PASSTHROUGH            (UINT64_C(1) << 37)
