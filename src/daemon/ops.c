@@ -361,7 +361,6 @@ static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	struct waiter_lock w = {
 		.fs = fs_of(req, &node),
 		.sleep = sleep,
-		.lock = *lock,
 	};
 	int r = fs_setlk(w.fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock,
 			 &w.busy);
@@ -376,7 +375,6 @@ static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	struct waiter_lock w = {
 		.fs = fs_of(req, &node),
 		.sleep = !(operation & LOCK_NB),
-		.operation = operation & ~LOCK_NB,
 	};
 	int r = fs_flock(w.fs, &caller, fi->fh, operation, &w.busy);
 

@@ -9,7 +9,6 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <time.h>
 #include <utlist.h>
 
@@ -82,14 +81,9 @@ static void interrupt(fuse_req_t req, void *data)
 	}
 }
 
-/* Takes the lock, waiting for it with the flag or command that does. */
 static int take(struct waiter *w, bool sleep)
 {
-	struct waiter_lock *l = &w->lock;
-
-	if (l->operation)
-		return native_flock(l->busy.file, l->operation | (sleep ? 0 : LOCK_NB));
-	return native_lock(l->busy.file, sleep ? F_OFD_SETLKW : F_OFD_SETLK, &l->lock);
+	return fs_lock_again(w->lock.fs, &w->lock.busy, sleep);
 }
 
 /*

@@ -16,9 +16,7 @@ int waiter_init(void);
 struct waiter_lock {
 	struct fs *fs;
 	struct fs_busy busy;
-	bool sleep;        /* wait until it is free; else only for files being closed */
-	struct flock lock; /* the record lock */
-	int operation;     /* of flock(2), without LOCK_NB; 0: it is a record lock */
+	bool sleep; /* wait until it is free; else only for files being closed */
 };
 
 /*

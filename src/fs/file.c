@@ -15,7 +15,7 @@
 #include "fs/internal.h"
 #include "fs/journal.h"
 #include "fs/ledger.h"
-#include "fs/lock.h"
+#include "fs/owner.h"
 
 struct native_file *opened_file(const struct node *n)
 {
@@ -35,7 +35,6 @@ static void opened_free(struct fs *fs, struct opened *o)
 {
 	if (o->decided && o->io == FS_IO_PASSTHROUGH)
 		fs->backing->close(fs->backing->context, o->backing_id);
-	lock_drop_all(fs, o);
 	pthread_mutex_destroy(&o->lock);
 	free(o);
 }
@@ -51,7 +50,7 @@ static int use_opened(struct node *n)
 	return 0;
 }
 
-void opened_put(struct fs *fs, struct node *n)
+static void opened_put(struct fs *fs, struct node *n)
 {
 	struct opened *last = NULL;
 
@@ -108,10 +107,16 @@ static int publish(struct fs *fs, const struct caller *caller, struct node *n, i
 
 	if (!f)
 		return -ENOMEM;
-	*f = (struct file){ .node = n, .native = *native, .uid = caller_uid(caller) };
+	*f = (struct file){
+		.flags = flags,
+		.node = n,
+		.native = *native,
+		.uid = caller_uid(caller),
+	};
 	pthread_mutex_lock(&fs->lock);
 	r = slots_add(&fs->files, f, &ret->number);
 	if (r == 0) {
+		f->number = ret->number;
 		r = record(fs, f, journal_request(caller), flags, ret);
 		if (r < 0)
 			slots_remove(&fs->files, ret->number);
@@ -254,7 +259,7 @@ bool file_drop(struct fs *fs, uint64_t file, uid_t *ret_uid)
 		return false;
 	o = f->node->opened;
 	pthread_mutex_lock(&o->lock);
-	lock_drop_file(fs, o, file);
+	owner_drop_file(fs, f);
 	pthread_mutex_unlock(&o->lock);
 	native_file_unref(f->native);
 	if (ret_uid)
@@ -293,7 +298,13 @@ static int restore(struct fs *fs, struct node *n, struct native_file **native,
 	o->decided = true;
 	o->backing_id = record->backing_id;
 	o->io = record->backing_id ? FS_IO_PASSTHROUGH : FS_IO_DIRECT;
-	*f = (struct file){ .node = n, .native = *native, .uid = record->uid };
+	*f = (struct file){
+		.number = record->number,
+		.flags = record->opened,
+		.node = n,
+		.native = *native,
+		.uid = record->uid,
+	};
 	r = slots_put(&fs->files, f, record->number);
 	if (r < 0) {
 		free(f);
@@ -375,20 +386,41 @@ int file_hold(struct fs *fs, uint64_t file, struct native_file **ret)
 	return f ? 0 : -EBADF;
 }
 
-int opened_get(struct fs *fs, uint64_t file, struct node **ret, struct file *ret_file)
+int file_enter(struct fs *fs, uint64_t number, struct file **ret)
 {
+	struct node *n = NULL;
 	struct file *f;
 
 	pthread_mutex_lock(&fs->lock);
-	f = slots_get(&fs->files, file);
+	f = slots_get(&fs->files, number);
 	if (f) {
-		f->node->refs++;
-		f->node->opened->users++;
-		*ret = f->node;
-		*ret_file = *f;
+		n = f->node;
+		n->refs++;
+		n->opened->users++;
 	}
 	pthread_mutex_unlock(&fs->lock);
-	return f ? 0 : -EBADF;
+	if (!f)
+		return -EBADF;
+	pthread_mutex_lock(&n->opened->lock);
+	/* Whoever has taken it back meanwhile may have dropped its locks already. */
+	pthread_mutex_lock(&fs->lock);
+	f = slots_get(&fs->files, number);
+	pthread_mutex_unlock(&fs->lock);
+	if (f) {
+		*ret = f;
+		return 0;
+	}
+	pthread_mutex_unlock(&n->opened->lock);
+	opened_put(fs, n);
+	return -EBADF;
+}
+
+void file_leave(struct fs *fs, struct file *f)
+{
+	struct node *n = f->node;
+
+	pthread_mutex_unlock(&n->opened->lock);
+	opened_put(fs, n);
 }
 
 enum fs_io file_io(struct fs *fs, uint64_t number)
@@ -421,6 +453,7 @@ void file_drop_all(struct fs *fs)
 	struct file *f;
 
 	while ((f = slots_next(&fs->files, &at))) {
+		owner_drop_file(fs, f);
 		native_file_unref(f->native);
 		opened_put(fs, f->node);
 		free(f);

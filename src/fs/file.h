@@ -7,6 +7,7 @@
  * Any open file answers for the node. Nothing but a struct file keeps its native file for
  * longer than a request: locks of an open file go when it is closed.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,10 +19,15 @@ struct lock_owner;
 struct ledger_file;
 
 struct file {
+	uint64_t number;
+	int flags;                  /* of open(2) */
 	struct node *node;          /* with a reference */
 	struct file *prev, *next;   /* in opened->files; protected by fs->lock */
 	struct native_file *native; /* with a reference */
 	uid_t uid;                  /* whose it counts as */
+	/* Owners of locks: of the flock lock, or NULL; lists of those of record locks,
+	 * and of those that have none any more. Protected by opened->lock. */
+	struct lock_owner *flock, *owners, *idle;
 };
 
 struct opened {
@@ -29,12 +35,14 @@ struct opened {
 		users; /* open files and requests that use this; protected by fs->lock */
 	struct file *files; /* a list; protected by fs->lock */
 
-	pthread_mutex_t lock; /* never taken under fs->lock; held over native calls */
-	bool decided;         /* whether io is known; protected by lock */
-	enum fs_io io;        /* protected by lock */
-	int backing_id;       /* with FS_IO_PASSTHROUGH; protected by lock */
-	struct lock_owner *owners;       /* of record locks, a hash; protected by lock */
-	struct lock_owner *flock_owners; /* likewise */
+	/* Never taken under fs->lock. It is held over native calls that wait for nobody:
+	 * opening with O_NONBLOCK, registering, and what locks do but for F_OFD_SETLKW.
+	 */
+	pthread_mutex_t lock;
+	bool decided;              /* whether io is known; protected by lock */
+	enum fs_io io;             /* protected by lock */
+	int backing_id;            /* with FS_IO_PASSTHROUGH; protected by lock */
+	struct lock_owner *owners; /* of record locks, a hash; protected by lock */
 };
 
 /*
@@ -76,11 +84,17 @@ int file_restore(struct fs *fs, struct ledger_file *record);
 int file_hold(struct fs *fs, uint64_t file, struct native_file **ret);
 
 /*
- * What the opens of the node of @file share, kept for the caller until opened_put(). The
- * native file comes as well, borrowed for as long.
+ * The open file @number, with opened->lock held until file_leave(), for as long as which
+ * it stays: -EBADF if there is none.
  */
-int opened_get(struct fs *fs, uint64_t file, struct node **ret, struct file *ret_file);
-void opened_put(struct fs *fs, struct node *n);
+int file_enter(struct fs *fs, uint64_t number, struct file **ret);
+void file_leave(struct fs *fs, struct file *f);
+
+/* Whether @f was opened for writing, too. */
+static inline bool file_writes(const struct file *f)
+{
+	return (f->flags & O_ACCMODE) != O_RDONLY;
+}
 
 /* A file that is open on @n, borrowed, or NULL. Called with fs->lock held. */
 struct native_file *opened_file(const struct node *n);

@@ -9,6 +9,7 @@
 #include "fs/dir.h"
 #include "fs/file.h"
 #include "fs/internal.h"
+#include "fs/range.h"
 
 static void init_released(struct fs *fs)
 {
@@ -32,6 +33,7 @@ int fs_new(const struct fs_config *config, struct fs **ret)
 	refusals_init(&fs->refusals);
 	quota_init(&fs->open, config->files, config->shared);
 	quota_init(&fs->streams, DIR_MAX, config->shared);
+	quota_init(&fs->ranges, RANGES_MAX, config->shared);
 	fs->recent.timer = -1;
 	fs->backing = config->backing;
 	fs->keeps = config->keeps;
@@ -63,6 +65,7 @@ struct fs *fs_free(struct fs *fs)
 	changes_done(fs);
 	kind_free(fs->kind);
 	refusals_done(&fs->refusals);
+	quota_done(&fs->ranges);
 	quota_done(&fs->streams);
 	quota_done(&fs->open);
 	pthread_cond_destroy(&fs->released);

@@ -184,9 +184,13 @@ int fs_fsync(struct fs *fs, uint64_t file, bool data_only);
  * otherwise, what there is to wait with.
  */
 struct fs_busy {
-	/* The open file of the lock, with a reference for the caller: to lock it waits.
-	 */
+	/* The native file of the owner, with a reference for the caller. */
 	struct native_file *file;
+	/* What was asked for: of flock(2) without LOCK_NB, else 0, and it is a range. */
+	uint64_t number; /* of the open file */
+	uint64_t owner;
+	int operation;
+	struct flock range;
 	/*
 	 * What is in the way may be a lock that was given up by closing a file of this
 	 * mount: the kernel tells of that without letting anybody wait for it.
@@ -194,6 +198,11 @@ struct fs_busy {
 	bool closing;
 };
 
+/*
+ * Asks again for what was refused with @busy. With @wait it waits until it is had, or a
+ * signal comes: -EINTR.
+ */
+int fs_lock_again(struct fs *fs, const struct fs_busy *busy, bool wait);
 int fs_getlk(struct fs *fs, uint64_t file, uint64_t owner, struct flock *lock);
 int fs_setlk(struct fs *fs, const struct caller *caller, uint64_t file, uint64_t owner,
 	     pid_t pid, const struct flock *lock, struct fs_busy *ret_busy);

@@ -39,6 +39,7 @@ struct fs {
 
 	struct quota open;    /* files, directory streams, owners of locks */
 	struct quota streams; /* of directories, for the memory that they take */
+	struct quota ranges;  /* that are locked, for the memory and the time they take */
 
 	/*
 	 * With @keeps the kernel keeps names and attributes, and is told of changes, in

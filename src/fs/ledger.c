@@ -245,6 +245,7 @@ int ledger_set_lock(struct ledger *l, int fd, const struct ledger_lock *lock)
 	to->pid = lock->pid;
 	to->uid = lock->uid;
 	to->flock = lock->flock;
+	to->writable = lock->writable;
 	publish(&to->file, lock->file);
 	return 0;
 }

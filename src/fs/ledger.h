@@ -57,6 +57,7 @@ struct ledger_lock {
 	pid_t pid;
 	uid_t uid;
 	bool flock;
+	bool writable; /* the descriptor is */
 };
 
 /* Of the numbers of one table. */

@@ -11,7 +11,7 @@
 #include "fs/dir.h"
 #include "fs/file.h"
 #include "fs/internal.h"
-#include "fs/lock.h"
+#include "fs/owner.h"
 
 int fs_remember(struct fs *fs)
 {
@@ -77,15 +77,17 @@ static int restore_locks(struct fs *fs, const struct descriptors *open,
 
 	for (unsigned int i = 0; r == 0 && i < open->n; i++) {
 		const struct ledger_lock *lock = ledger_lock_of(fs->ledger, (int)i);
+		struct file *file;
 
 		if (!lock || !descriptors_has(open, (int)i))
 			continue;
+		file = slots_get(&fs->files, lock->file);
 		/* It died between giving up the file and giving up its locks. */
-		if (!slots_get(&fs->files, lock->file)) {
+		if (!file) {
 			ledger_remove_lock(fs->ledger, (int)i);
 			continue;
 		}
-		r = lock_restore(fs, (int)i, lock);
+		r = owner_restore(fs, file, (int)i, lock);
 		if (r == 0)
 			r = descriptors_add(kept, (int)i);
 	}

@@ -301,3 +301,6 @@ int native_lock(struct native_file *f, int command, struct flock *lock);
 int native_flock(struct native_file *f, int operation);
 /* The descriptor that the locks of @f are held by, borrowed, or -EOPNOTSUPP. */
 int native_locks(struct native_file *f);
+/* Tells of each record lock of @f, until that fails. */
+int native_held(struct native_file *f,
+		int (*tell)(void *context, const struct flock *lock), void *context);

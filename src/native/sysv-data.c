@@ -135,8 +135,15 @@ static int locks_fd(struct sysv_file *f)
 
 int sysv_lock(struct native_file *f, int command, struct flock *lock)
 {
-	int fd = locks_fd(sysv_file_of(f));
+	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	int fd;
 
+	/* Whoever only asks needs none: the shared one has no locks. */
+	if (command == F_OFD_GETLK && segment &&
+	    atomic_load(&sysv_file_of(f)->locks_fd) < 0)
+		fd = segment->fd < 0 ? -EOPNOTSUPP : segment->fd;
+	else
+		fd = locks_fd(sysv_file_of(f));
 	return fd < 0 ? fd : errno_or(fcntl(fd, command, lock));
 }
 

@@ -23,6 +23,7 @@ int fake_open(struct native_file *n, const struct caller *c, int flags,
 	int r;
 	_in_fake_ struct fake *f = fake_enter(n->kind, FAKE_OPEN, c, &r);
 
+	f->opened = flags;
 	if (r == 0 && flags & O_TRUNC)
 		stat_of(n)->st_size = 0;
 	return r < 0 ? r : fake_file_new(f, fake_file_of(n)->object, false, flags, ret);

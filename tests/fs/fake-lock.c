@@ -109,6 +109,12 @@ static int64_t end_of(const struct flock *lock, int64_t *start)
 	return lock->l_start - 1;
 }
 
+static bool allows(int flags, short type)
+{
+	return type == F_UNLCK || (flags & O_ACCMODE) == O_RDWR ||
+	       (flags & O_ACCMODE) == (type == F_RDLCK ? O_RDONLY : O_WRONLY);
+}
+
 int fake_record_lock(struct native_file *n, int command, struct flock *lock)
 {
 	int r;
@@ -129,6 +135,8 @@ int fake_record_lock(struct native_file *n, int command, struct flock *lock)
 		tell(conflict(f, &wanted), lock);
 		return 0;
 	}
+	if (!allows(fake_file_of(n)->flags, wanted.type))
+		return -EBADF;
 	if (wanted.type != F_UNLCK && conflict(f, &wanted))
 		return -EAGAIN;
 	cut(f, &wanted);

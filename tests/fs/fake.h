@@ -100,6 +100,7 @@ struct fake {
 	unsigned int backings;                      /* registered now */
 	unsigned int backing_opens, backing_closes; /* ever */
 	bool backing_ids[FAKE_MAX];
+	int opened;                            /* the flags of the last open */
 	struct timespec times[2];              /* of the last utimens */
 	struct kind_event events[FAKE_EVENTS]; /* what kind_event() will say */
 	unsigned int events_at, events_end;

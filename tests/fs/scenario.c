@@ -339,7 +339,7 @@ const struct step steps[] = {
 	{ "readdir", run_readdir, BIT(FAKE_LIST_NEXT) },
 	{ "readdirplus", run_readdirplus,
 	  BIT(FAKE_LIST_NEXT) | BIT(FAKE_IDENTIFY) | BIT(FAKE_LOOKUP) },
-	{ "flush", run_flush, 0 },
+	{ "flush", run_flush, UINT64_C(1) << FAKE_LOCK },
 	{ "releases", run_releases, 0 },
 	{ "rename", run_rename, BIT(FAKE_LOOKUP) },
 	{ "getattr by name", run_getattr, 0 },

@@ -137,7 +137,7 @@ static void test_closing_while_waiting(void **state)
 	assert_int_equal(fs_flush(room->fs, g.number, BOB), 0);
 	assert_int_equal(holder(room, f.number, ALICE, 5, 1), 0);
 	assert_int_equal(set(room, f.number, ALICE, F_UNLCK, 0, 1), 0);
-	assert_int_equal(native_lock(busy.file, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(fs_lock_again(room->fs, &busy, false), 0);
 	native_file_unref(busy.file);
 	assert_int_equal(holder(room, f.number, ALICE, 0, 1), BOB);
 	assert_int_equal(fs_flush(room->fs, g.number, BOB), 0);
@@ -162,7 +162,7 @@ static void test_again_gives_what_to_wait_on(void **state)
 	assert_int_equal(lock.l_type, F_WRLCK);
 	/* What is waited for and granted there is the owner's. */
 	assert_int_equal(set(room, f.number, ALICE, F_UNLCK, 0, 1), 0);
-	assert_int_equal(native_lock(busy.file, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(fs_lock_again(room->fs, &busy, false), 0);
 	native_file_unref(busy.file);
 	assert_int_equal(holder(room, f.number, ALICE, 0, 1), BOB);
 	assert_int_equal(holder(room, f.number, BOB, 0, 1), 0);
@@ -288,20 +288,6 @@ static void test_locks_belong_to_a_node(void **state)
 	fs_release(room->fs, b.number);
 }
 
-/* Where no file for both kinds of lock can be had, one for the one kind serves. */
-static void test_opened_for_locks_as_may_be(void **state)
-{
-	struct room *room = *state;
-	struct fs_open_file f = open_a(room);
-
-	fake_fail(&room->fake, FAKE_OPEN, 1, -ETXTBSY);
-	assert_int_equal(set(room, f.number, ALICE, F_RDLCK, 0, 1), 0);
-	assert_true(room->fake.failed);
-	/* By the process's own power: the caller has a file open already. */
-	assert_null(room->fake.callers[FAKE_OPEN]);
-	fs_release(room->fs, f.number);
-}
-
 static void test_flock(void **state)
 {
 	struct room *room = *state;
@@ -316,7 +302,7 @@ static void test_flock(void **state)
 			 -EAGAIN);
 	assert_non_null(busy.file);
 	assert_int_equal(take_flock(room, f.number, LOCK_UN), 0);
-	assert_int_equal(native_flock(busy.file, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(fs_lock_again(room->fs, &busy, false), 0);
 	native_file_unref(busy.file);
 	/* What was waited for is the file's. */
 	assert_int_equal(take_flock(room, f.number, LOCK_SH), -EAGAIN);
@@ -352,7 +338,7 @@ static void test_waiting_outlives_the_release(void **state)
 			 -EAGAIN);
 	fs_release(room->fs, f.number);
 	assert_int_equal(room->fake.files, 1);
-	assert_int_equal(native_lock(busy.file, F_OFD_SETLK, &lock), 0);
+	assert_int_equal(fs_lock_again(room->fs, &busy, false), -EBADF);
 	native_file_unref(busy.file);
 	assert_int_equal(room->fake.files, 0);
 }
@@ -372,7 +358,6 @@ int main(void)
 		room_test(test_what_may_be_closing),
 		room_test(test_await_release),
 		room_test(test_locks_belong_to_a_node),
-		room_test(test_opened_for_locks_as_may_be),
 		room_test(test_flock),
 		room_test(test_release_drops_the_flock),
 		room_test(test_waiting_outlives_the_release),

@@ -3,6 +3,7 @@
 /* File "a" of a directory, and locks on it by each way to take one. */
 #include <fcntl.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 enum lock_how { LOCK_BY_FLOCK, LOCK_BY_FCNTL, LOCK_BY_OFD };
 
@@ -35,6 +36,9 @@ int lock_try(const void *arg);
 
 /* Whether a child can lock the whole file for writing. */
 bool lock_is_free(const char *dir, enum lock_how how);
+
+/* Whether @pid sleeps in the system call that takes locks of that sort. */
+bool lock_is_waiting(pid_t pid, enum lock_how how);
 
 /* Takes the lock through @fd, which must succeed. */
 void lock_hold(int fd, enum lock_how how, short type, off_t start, off_t length);

@@ -6,11 +6,9 @@
  */
 #include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -274,23 +272,6 @@ static pid_t start_waiting(const struct lock_attempt *a)
 	return pid;
 }
 
-/* Whether @pid sleeps in the system call that takes locks of that sort. */
-static bool is_waiting(pid_t pid, enum lock_how how)
-{
-	char path[64];
-	long number = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number == (how == LOCK_BY_FLOCK ? SYS_flock : SYS_fcntl);
-}
-
 static int end_of(pid_t pid)
 {
 	int status = 0;
@@ -310,7 +291,7 @@ static pid_t block(int *ret_fd, enum lock_how how, const char *holder, const cha
 	*ret_fd = file_open(holder, "a", O_RDWR);
 	lock_hold(*ret_fd, how, F_WRLCK, 0, 0);
 	pid = start_waiting(&a);
-	await_that(is_waiting(pid, how));
+	await_that(lock_is_waiting(pid, how));
 	return pid;
 }
 
@@ -377,7 +358,7 @@ static void test_waiters_keep_nobody_waiting(void **state)
 		pids[i] = start_waiting(&a);
 	}
 	for (int i = 0; i < WAITERS; i++)
-		await_that(is_waiting(pids[i], hows[i % 3]));
+		await_that(lock_is_waiting(pids[i], hows[i % 3]));
 	for (int i = 0; i < 100; i++) {
 		file_make(MOUNT_DIR, "b", 0600, "text");
 		file_expect(MOUNT_DIR, "b", "text");
