@@ -16,7 +16,8 @@
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
 #include "daemon/requests.h"
-#include "daemon/waiter.h"
+#include "daemon/wait-lock.h"
+#include "daemon/wait-open.h"
 #include "util/cleanup.h"
 
 static struct ops_context *context_of(fuse_req_t req)
@@ -230,7 +231,10 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 	struct fs_open_file file;
 	int r = fs_open(fs, &caller, node, fi->flags, &file);
 
-	if (r < 0)
+	/* Somebody has a lease on it, and is told to give it up. */
+	if (r == -EAGAIN && !(fi->flags & O_NONBLOCK))
+		wait_for_open(req, &caller, fs, node, fi->flags);
+	else if (r < 0)
 		reply_status(req, r);
 	else if (passthrough_reply_open(req, &file) == -ENOENT)
 		fs_release(fs, file.number);
@@ -246,6 +250,11 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct fs_entry e;
 	int r = tree_create(tree, &caller, parent, name, fi->flags, mode, &e, &file);
 
+	/* What was just made natively has a lease already. The kernel holds the
+	 * directory, so nobody must wait here: it looks the name up again, and opens what
+	 * it finds. */
+	if (r == -EAGAIN)
+		r = -ESTALE;
 	if (r < 0) {
 		reply_status(req, r);
 		return;
@@ -344,13 +353,14 @@ static void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 }
 
 /* Answers a request for a lock, or lets it wait where waiting can help. */
-static void reply_lock(fuse_req_t req, int r, const struct waiter_lock *lock)
+static void reply_lock(fuse_req_t req, struct fs *fs, int r, const struct fs_busy *busy,
+		       bool sleep)
 {
-	if (r == -EAGAIN && (lock->sleep || lock->busy.closing)) {
-		waiter_start(req, lock);
+	if (r == -EAGAIN && (sleep || busy->closing)) {
+		wait_for_lock(req, fs, busy, sleep);
 		return;
 	}
-	native_file_unref(lock->busy.file);
+	native_file_unref(busy->file);
 	reply_status(req, r);
 }
 
@@ -358,27 +368,22 @@ static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     struct flock *lock, int sleep)
 {
 	struct caller caller = caller_of(req);
-	struct waiter_lock w = {
-		.fs = fs_of(req, &node),
-		.sleep = sleep,
-	};
-	int r = fs_setlk(w.fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock,
-			 &w.busy);
+	struct fs *fs = fs_of(req, &node);
+	struct fs_busy busy = { .file = NULL };
+	int r = fs_setlk(fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock, &busy);
 
-	reply_lock(req, r, &w);
+	reply_lock(req, fs, r, &busy, sleep);
 }
 
 static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 		     int operation)
 {
 	struct caller caller = caller_of(req);
-	struct waiter_lock w = {
-		.fs = fs_of(req, &node),
-		.sleep = !(operation & LOCK_NB),
-	};
-	int r = fs_flock(w.fs, &caller, fi->fh, operation, &w.busy);
+	struct fs *fs = fs_of(req, &node);
+	struct fs_busy busy = { .file = NULL };
+	int r = fs_flock(fs, &caller, fi->fh, operation, &busy);
 
-	reply_lock(req, r, &w);
+	reply_lock(req, fs, r, &busy, !(operation & LOCK_NB));
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A wait ends with the lock, or when the request is interrupted, or with the session:
- * then a signal with an empty handler makes the system call return EINTR. A signal that
- * comes just before the call would be lost, so it is sent until the waiter has seen it.
+ * A wait ends when it has what it waits for, or when the request is interrupted, or with
+ * the session: then a signal with an empty handler makes the system call return EINTR. A
+ * signal that comes just before the call would be lost, so it is sent until the waiter
+ * has seen it.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -19,16 +20,10 @@
 #define WAITERS_MAX  4096
 #define WAITER_STACK (64 * 1024)
 
-/*
- * How long a lock may stay in the way of who does not want to wait, when files of this
- * mount are open that may be closed already.
- */
-#define CLOSING_NS (10 * 1000 * 1000)
-
 struct waiter {
 	fuse_req_t req;
 	uid_t uid; /* whose it counts as */
-	struct waiter_lock lock;
+	struct wait *wait;
 	pthread_t thread;
 	atomic_bool interrupted;
 	atomic_bool left;           /* the system call, for good */
@@ -81,38 +76,6 @@ static void interrupt(fuse_req_t req, void *data)
 	}
 }
 
-static int take(struct waiter *w, bool sleep)
-{
-	return fs_lock_again(w->lock.fs, &w->lock.busy, sleep);
-}
-
-/*
- * Gives files that are being closed the time to be released: then what is in the way is
- * somebody's lock.
- */
-static int take_when_settled(struct waiter *w)
-{
-	uint64_t seen = fs_releases(w->lock.fs);
-	struct timespec until = clock_in(CLOCK_MONOTONIC, CLOSING_NS);
-	int r;
-
-	do
-		r = take(w, false);
-	while (r == -EAGAIN && fs_await_release(w->lock.fs, &seen, &until));
-	return r == -EAGAIN ? take(w, false) : r;
-}
-
-static int wait_once(struct waiter *w)
-{
-	return w->lock.sleep ? take(w, true) : take_when_settled(w);
-}
-
-static void waiter_free(struct waiter *w)
-{
-	native_file_unref(w->lock.busy.file);
-	free(w);
-}
-
 static void *run(void *data)
 {
 	struct waiter *w = data;
@@ -123,15 +86,15 @@ static void *run(void *data)
 	pthread_mutex_unlock(&all.lock);
 	fuse_req_interrupt_func(w->req, interrupt, w);
 	do
-		r = atomic_load(&w->interrupted) ? -EINTR : wait_once(w);
+		r = atomic_load(&w->interrupted) ? -EINTR : w->wait->ops->wait(w->wait);
 	while (r == -EINTR && !atomic_load(&w->interrupted));
 	atomic_store(&w->left, true);
 	fuse_req_interrupt_func(w->req, NULL, NULL);
-	fuse_reply_err(w->req, -r);
+	w->wait->ops->answer(w->wait, w->req, r);
 	pthread_mutex_lock(&all.lock);
 	DL_DELETE(all.list, w);
 	quota_give(&all.quota, w->uid);
-	waiter_free(w);
+	free(w);
 	if (!all.list)
 		pthread_cond_broadcast(&all.gone);
 	pthread_mutex_unlock(&all.lock);
@@ -161,33 +124,32 @@ static int start_thread(struct waiter *w)
 static int add(struct waiter *w)
 {
 	if (all.closed || quota_take(&all.quota, w->uid) < 0)
-		return -ENOLCK;
+		return -EAGAIN;
 	if (start_thread(w) < 0) {
 		quota_give(&all.quota, w->uid);
-		return -ENOLCK;
+		return -EAGAIN;
 	}
 	DL_APPEND(all.list, w);
 	return 0;
 }
 
-void waiter_start(fuse_req_t req, const struct waiter_lock *lock)
+void waiter_start(fuse_req_t req, struct wait *wait)
 {
 	struct waiter *w = calloc(1, sizeof(*w));
-	int r = -ENOLCK;
+	int r = -EAGAIN;
 
 	if (w) {
 		w->req = req;
 		w->uid = fuse_req_ctx(req)->uid;
-		w->lock = *lock;
+		w->wait = wait;
 		pthread_mutex_lock(&all.lock);
 		r = add(w);
 		pthread_mutex_unlock(&all.lock);
 	}
 	if (r == 0)
 		return;
-	native_file_unref(lock->busy.file);
 	free(w);
-	fuse_reply_err(req, ENOLCK);
+	wait->ops->answer(wait, req, wait->ops->no_room);
 }
 
 void waiter_stop_all(void)

@@ -1,29 +1,33 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Waiting for locks: each request that has to wait gets a thread of its own, so that
- * however many wait, none of the threads that serve requests is held up.
+ * Requests that wait for what a user may never give, a lock or the end of a lease: each
+ * gets a thread of its own, so that however many wait, none of the threads that serve
+ * requests is held up.
  */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
 
-#include "fs/fs.h"
+struct wait;
+
+struct wait_ops {
+	/* Waits in a system call: 0 or a negative errno, after a signal -EINTR. */
+	int (*wait)(struct wait *w);
+	/* Answers the request with what that returned, or with @no_room, and frees @w. */
+	void (*answer)(struct wait *w, fuse_req_t req, int r);
+	int no_room; /* too many wait, or too many of that user's */
+};
+
+/* The first member of what is waited for. */
+struct wait {
+	const struct wait_ops *ops;
+};
 
 /* To be called before there are threads, for each session anew. */
 int waiter_init(void);
 
-/* A lock that was refused with @busy, whose reference waiter_start() takes over. */
-struct waiter_lock {
-	struct fs *fs;
-	struct fs_busy busy;
-	bool sleep; /* wait until it is free; else only for files being closed */
-};
-
-/*
- * Answers @req when the wait is over: also at once, with ENOLCK, where too many wait, or
- * too many of that user's.
- */
-void waiter_start(fuse_req_t req, const struct waiter_lock *lock);
+/* Takes over @wait, and sees to it that @req is answered. */
+void waiter_start(fuse_req_t req, struct wait *wait);
 
 /* Ends all waits, with EINTR: nobody waits any more when it returns, nor will. */
 void waiter_stop_all(void);

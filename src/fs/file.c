@@ -203,7 +203,7 @@ static int open_node(struct fs *fs, const struct caller *caller, uint64_t node, 
 	if (r == 0)
 		r = native_open(handle, caller, first, &native);
 	if (r == 0)
-		r = file_add(fs, caller, node, flags, &native, ret);
+		r = file_add(fs, caller, node, flags & ~FS_OPEN_WAIT, &native, ret);
 	if (r < 0)
 		return r;
 	r = file_empty(fs, caller, handle, flags);

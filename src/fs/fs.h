@@ -164,6 +164,11 @@ int fs_removexattr(struct fs *fs, const struct caller *caller, uint64_t node,
 		   const char *name);
 
 /* Open files, by number. */
+
+/* A flag for fs_open(), which waits for the holders of leases then, or for a signal
+ * (-EINTR): else those are told, and it is -EAGAIN. */
+#define FS_OPEN_WAIT KIND_OPEN_WAIT
+
 int fs_open(struct fs *fs, const struct caller *caller, uint64_t node, int flags,
 	    struct fs_open_file *ret);
 void fs_release(struct fs *fs, uint64_t file);

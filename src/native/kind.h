@@ -87,6 +87,9 @@ struct kind {
 
 /* An open(2) flag that the kernel gives with an exec: it takes execute permission too. */
 #define KIND_OPEN_EXEC 040
+/* One of our own, as the opposite of O_NONBLOCK: waits for the holders of leases, or for
+ * a signal (-EINTR), whoever is asked to wait by that. */
+#define KIND_OPEN_WAIT (1 << 30)
 
 struct kind_ops {
 	const char *name; /* as in -o kind= */

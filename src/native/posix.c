@@ -266,13 +266,16 @@ static int open_as(struct native_file *f, const struct caller *caller, int flags
 {
 	_as_caller_ struct caller_guard guard;
 	int r = enter(posix_fd(f), caller, &guard);
+	int native;
 
 	if (r < 0)
 		return r;
 	/* The last component is a magic link: it leads to the held object and nowhere
 	 * else. */
-	flags = (flags & OPEN_FLAGS) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
-	return errno_or(open(fd_path(posix_fd(f)).text, flags));
+	native = (flags & OPEN_FLAGS) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
+	if (flags & KIND_OPEN_WAIT)
+		native &= ~O_NONBLOCK;
+	return errno_or(open(fd_path(posix_fd(f)).text, native));
 }
 
 static int posix_open(struct native_file *f, const struct caller *caller, int flags,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <stdio.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -68,18 +67,7 @@ bool lock_is_free(const char *dir, enum lock_how how)
 
 bool lock_is_waiting(pid_t pid, enum lock_how how)
 {
-	char path[64];
-	long number = -1;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
-	file = fopen(path, "re");
-	if (!file)
-		return false;
-	if (fscanf(file, "%ld", &number) != 1)
-		number = -1;
-	fclose(file);
-	return number == (how == LOCK_BY_FLOCK ? SYS_flock : SYS_fcntl);
+	return person_call(pid) == (how == LOCK_BY_FLOCK ? SYS_flock : SYS_fcntl);
 }
 
 void lock_hold(int fd, enum lock_how how, short type, off_t start, off_t length)

@@ -28,5 +28,8 @@ pid_t person_start(const struct person *who, int (*act)(const void *arg),
 		   const void *arg);
 int person_end(const struct person *who, pid_t pid);
 
+/* The system call that @pid sleeps in: its number, or -1. */
+long person_call(pid_t pid);
+
 /* Skips the test that calls it where there is only one user (in a user namespace). */
 void person_needs_root(void);
