@@ -44,27 +44,17 @@ int journal_done(const struct caller *caller, int result)
 	return result;
 }
 
-/* What was looked up a moment ago is known without asking. */
-static bool identify(struct fs *fs, const char *name, struct object_id *ret)
-{
-	_cleanup_native_ struct native_file *handle = recent_find(&fs->recent, name, ret);
-	struct object_info info;
-
-	if (handle)
-		return true;
-	if (kind_identify(fs->kind, NULL, name, &info) < 0)
-		return false;
-	*ret = info.id;
-	return true;
-}
-
+/* A handle of a recent lookup would not do: others may have changed the name since. */
 void journal_name(struct fs *fs, const struct caller *caller, const char *name)
 {
 	struct journal *j = caller ? caller->journal : NULL;
+	struct object_info info;
 
 	/* What the first daemon has noted stays. */
-	if (!j || j->what & JOURNAL_OBJECT || !identify(fs, name, &j->object))
+	if (!j || j->what & JOURNAL_OBJECT ||
+	    kind_identify(fs->kind, NULL, name, &info) < 0)
 		return;
+	j->object = info.id;
 	atomic_signal_fence(memory_order_seq_cst);
 	j->what |= JOURNAL_OBJECT;
 }

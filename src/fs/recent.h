@@ -40,7 +40,8 @@ void recent_put(struct recent *r, uint64_t number, const char *name,
 		const struct object_id *id, struct native_file *handle);
 /* The handle for node @number with a reference for the caller, or NULL. */
 struct native_file *recent_get(struct recent *r, uint64_t number);
-/* A handle for what was looked up as @name, and its identity; likewise. */
+/* A handle for what was looked up as @name, most likely, and its identity, to be compared
+ * with that of what has the name now; likewise. */
 struct native_file *recent_find(struct recent *r, const char *name,
 				struct object_id *ret_id);
 /* Lets go of what was looked up as @name; NULL: of everything. */

@@ -252,6 +252,30 @@ static void native_make(const char *path)
 	close(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600));
 }
 
+/* @seen was looked up, and then something new called @name is removed. */
+static void check_not_removed(struct fs *fs, const char *seen, const char *name)
+{
+	struct caller caller = { .uid = geteuid(), .gid = getegid() };
+	char path[64], other[64];
+	struct fs_entry entry;
+	struct journal j;
+
+	snprintf(path, sizeof(path), NATIVE "%s", name);
+	snprintf(other, sizeof(other), NATIVE "%s", seen);
+	native_make(other);
+	assert_int_equal(fs_lookup(fs, &caller, seen, &entry), 0);
+	native_make(NATIVE "new");
+	assert_int_equal(rename(NATIVE "new", path), 0);
+	/* Somebody dies before it is done. */
+	caller = first(&j);
+	journal_name(fs, &caller, name);
+	caller = again(&j);
+	assert_int_equal(fs_unlink(fs, &caller, name), 0);
+	assert_int_equal(access(path, F_OK), -1);
+	unlink(other);
+	fs_forget(fs, entry.node, 1);
+}
+
 static void test_removed_once(void **state)
 {
 	struct fs *fs = *state;
@@ -275,6 +299,9 @@ static void test_removed_once(void **state)
 	caller = again(&j);
 	assert_int_equal(fs_unlink(fs, &caller, "a"), 0);
 	assert_int_equal(access(NATIVE "a", F_OK), -1);
+	/* Nor was it of what has another name, or of what had the name a moment ago. */
+	check_not_removed(fs, "nakmvxxv", "tbdxatiq");
+	check_not_removed(fs, "a", "a");
 	/* What failed fails again. */
 	caller = first(&j);
 	assert_int_equal(fs_unlink(fs, &caller, "a"), -ENOENT);
