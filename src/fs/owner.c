@@ -15,13 +15,14 @@
 #include <utlist.h>
 
 /* Memory may run out, and then the request fails, not we. */
-#define HASH_NONFATAL_OOM 1
-/* The default one falls through switch labels, which clang warns of. */
-#define HASH_FUNCTION     HASH_FNV
+#define HASH_NONFATAL_OOM          1
+/* Users choose what is hashed. */
+#define HASH_FUNCTION(key, n, ret) ((ret) = hash_bytes(key, n))
 
 #include "fs/file.h"
 #include "fs/internal.h"
 #include "fs/owner.h"
+#include "util/hash.h"
 
 static struct opened *opened_of(const struct lock_owner *l)
 {

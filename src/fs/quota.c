@@ -8,12 +8,13 @@
 #include <stdlib.h>
 
 /* Memory may run out, and then the request fails, not we. */
-#define HASH_NONFATAL_OOM 1
-/* The default one falls through switch labels, which clang warns of. */
-#define HASH_FUNCTION     HASH_FNV
+#define HASH_NONFATAL_OOM          1
+/* Users choose what is hashed. */
+#define HASH_FUNCTION(key, n, ret) ((ret) = hash_bytes(key, n))
 #include <uthash.h>
 
 #include "fs/quota.h"
+#include "util/hash.h"
 
 #define OF_ROOT(max) ((max) / 16)
 
