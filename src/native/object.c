@@ -31,6 +31,7 @@
 
 #include "native/name.h"
 #include "native/public.h"
+#include "native/unnamed.h"
 #include "util/cleanup.h"
 
 /* Where shm_open() of glibc and of musl has its objects. Neither lets it be changed. */
@@ -80,20 +81,10 @@ static int open_existing(const char *name, int access)
 /* -EEXIST where the name is taken; any other failure means: it cannot be done so. */
 static int create_complete(const char *name, uint32_t perm)
 {
-	_cleanup_close_ int dir = -1, fd = -1;
-	char unnamed[64];
+	_cleanup_close_ int fd = unnamed_new(perm);
+	int r = fd < 0 ? fd : unnamed_publish(fd, name);
 
-	dir = open(SHM_DIR, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -errno;
-	fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	if (fd < 0 || fchmod(fd, perm) < 0)
-		return -errno;
-	/* thread-self: a thread may have descriptors of its own. */
-	snprintf(unnamed, sizeof(unnamed), "/proc/thread-self/fd/%d", fd);
-	if (linkat(AT_FDCWD, unnamed, dir, name, AT_SYMLINK_FOLLOW) < 0)
-		return -errno;
-	return take_fd(&fd);
+	return r < 0 ? r : take_fd(&fd);
 }
 
 static int create_plainly(const char *name, int access, uint32_t perm)

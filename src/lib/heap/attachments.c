@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork(2) gives the child the mappings and the descriptors of its parent, but not its
+ * threads. The child must not act as its parent: the parent's slot would live on with the
+ * child. So the child gets slots of its own before fork() returns there, by system calls
+ * alone, since another thread of the parent may have held any lock of the C library.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/heap/attachments.h"
+#include "lib/heap/slot.h"
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_once_t once;
+	int result;               /* of pthread_atfork() */
+	struct shmfs_heap *first; /* protected by lock */
+} all = { .lock = PTHREAD_MUTEX_INITIALIZER, .once = PTHREAD_ONCE_INIT };
+
+int attachments_reopen(int fd)
+{
+	char path[40];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = open(path, O_RDWR | O_CLOEXEC);
+	return r < 0 ? -errno : r;
+}
+
+static void before_fork(void)
+{
+	pthread_mutex_lock(&all.lock);
+}
+
+static void after_fork(void)
+{
+	pthread_mutex_unlock(&all.lock);
+}
+
+/* In the child. A transaction under way is the parent's. */
+static void attach_anew(struct shmfs_heap *h)
+{
+	int fd, r;
+
+	atomic_store(&h->holder, NULL);
+	h->holds = 0;
+	h->depth = 0;
+	h->naming = false;
+	h->n_freed = 0;
+	if (!h->writable)
+		return;
+	h->owner = 0;
+	fd = attachments_reopen(h->fd);
+	/* The slot's lock goes with the last descriptor of the parent's description. */
+	close(h->fd);
+	h->fd = fd;
+	r = fd < 0 ? fd : slot_take(h);
+	if (r < 0)
+		atomic_store(&h->lost, r);
+}
+
+static void in_child(void)
+{
+	for (struct shmfs_heap *h = all.first; h; h = h->next)
+		attach_anew(h);
+	pthread_mutex_unlock(&all.lock);
+}
+
+static void watch_forks(void)
+{
+	all.result = -pthread_atfork(before_fork, after_fork, in_child);
+}
+
+int attachments_add(struct shmfs_heap *h)
+{
+	pthread_once(&all.once, watch_forks);
+	if (all.result < 0)
+		return all.result;
+	pthread_mutex_lock(&all.lock);
+	h->next = all.first;
+	if (h->next)
+		h->next->previous = h;
+	all.first = h;
+	pthread_mutex_unlock(&all.lock);
+	return 0;
+}
+
+void attachments_remove(struct shmfs_heap *h)
+{
+	pthread_mutex_lock(&all.lock);
+	if (h->previous)
+		h->previous->next = h->next;
+	else if (all.first == h)
+		all.first = h->next;
+	if (h->next)
+		h->next->previous = h->previous;
+	pthread_mutex_unlock(&all.lock);
+}

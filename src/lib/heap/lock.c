@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lock is a futex that holds who has it. Nobody can tell a process id in shared
+ * memory from its namesake in another container, so the owner is a slot (slot.h), and
+ * who waits for long asks the kernel whether the slot's process is alive. If it is not,
+ * whoever replaces the dead owner in the word first has the lock, and undoes what the
+ * dead one had not committed. Should that one die as well, the next does the same.
+ *
+ * A waiter asks after a time without a wake-up, so a wake-up that went to somebody who
+ * was killed before he ran costs that time, and not for ever.
+ */
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/heap/blocks.h"
+#include "lib/heap/lock.h"
+#include "lib/heap/log.h"
+#include "lib/heap/slot.h"
+#include "native/public.h"
+
+/* How long to wait before asking whether the owner is alive: at first, and at most. */
+#define ASK_FIRST_NS 5000000
+#define ASK_MOST_NS  100000000
+
+/* Looks at the lock before sleeping, as it is held for a microsecond. */
+#define LOOKS 100
+
+/* Its address tells threads apart. */
+static _Thread_local char thread;
+
+static uint32_t *word_of(const struct shmfs_heap *h)
+{
+	return &heap_header(h)->lock;
+}
+
+static bool swap(struct shmfs_heap *h, uint32_t *expected, uint32_t value)
+{
+	return __atomic_compare_exchange_n(word_of(h), expected, value, false,
+					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
+}
+
+/* Returns false when the time was over. */
+static bool sleep_on(struct shmfs_heap *h, uint32_t word, long ns)
+{
+	const struct timespec time = { .tv_nsec = ns };
+
+	return syscall(SYS_futex, word_of(h), FUTEX_WAIT, word, &time, NULL, 0) == 0 ||
+	       errno != ETIMEDOUT;
+}
+
+static bool look(struct shmfs_heap *h)
+{
+	uint32_t word;
+
+	for (int i = 0; i < LOOKS; i++) {
+		word = 0;
+		if (swap(h, &word, h->owner))
+			return true;
+		if (word & FORMAT_WAITERS)
+			return false;
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	return false;
+}
+
+/* What the dead owner had begun is undone, and what it had told to be under way is over.
+ */
+static void recover(struct shmfs_heap *h)
+{
+	struct format_header *header = heap_header(h);
+
+	log_undo(h, 0);
+	if (header->sequence % 2)
+		__atomic_store_n(&header->sequence, header->sequence + 1,
+				 __ATOMIC_RELEASE);
+	header->deaths++;
+}
+
+/*
+ * Waits until the lock is ours. That others may wait too is in the word from here on: who
+ * came before us may have gone to sleep.
+ */
+static void wait_for(struct shmfs_heap *h)
+{
+	long ns = ASK_FIRST_NS;
+	uint32_t asked = 0, word;
+
+	for (;;) {
+		word = __atomic_load_n(word_of(h), __ATOMIC_RELAXED);
+		if (!word) {
+			if (swap(h, &word, h->owner | FORMAT_WAITERS))
+				return;
+			continue;
+		}
+		if (!(word & FORMAT_WAITERS) && !swap(h, &word, word | FORMAT_WAITERS))
+			continue;
+		word |= FORMAT_WAITERS;
+		if (sleep_on(h, word, ns))
+			continue;
+		if (!slot_is_alive(h, word & FORMAT_OWNER) &&
+		    swap(h, &word, h->owner | FORMAT_WAITERS)) {
+			recover(h);
+			return;
+		}
+		ns = asked == word && ns < ASK_MOST_NS ? ns * 2 : ASK_FIRST_NS;
+		asked = word;
+	}
+}
+
+static void unlock(struct shmfs_heap *h)
+{
+	uint32_t before = __atomic_exchange_n(word_of(h), 0, __ATOMIC_RELEASE);
+
+	if (before & FORMAT_WAITERS)
+		syscall(SYS_futex, word_of(h), FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+bool lock_is_mine(struct shmfs_heap *h)
+{
+	return atomic_load_explicit(&h->holder, memory_order_relaxed) == &thread;
+}
+
+int lock_hold(struct shmfs_heap *h)
+{
+	int r = atomic_load_explicit(&h->lost, memory_order_relaxed);
+
+	if (!h->writable)
+		r = -EROFS;
+	if (r < 0)
+		return r;
+	if (!lock_is_mine(h)) {
+		if (!look(h))
+			wait_for(h);
+		atomic_store_explicit(&h->holder, &thread, memory_order_relaxed);
+	}
+	h->holds++;
+	return 0;
+}
+
+void lock_release(struct shmfs_heap *h)
+{
+	struct format_header *header = heap_header(h);
+
+	if (--h->holds > 0)
+		return;
+	if (h->naming)
+		__atomic_store_n(&header->sequence, header->sequence + 1,
+				 __ATOMIC_RELEASE);
+	h->naming = false;
+	atomic_store_explicit(&h->holder, NULL, memory_order_relaxed);
+	unlock(h);
+}
+
+int64_t lock_enter(struct shmfs_heap *h)
+{
+	int r = lock_hold(h);
+
+	if (r < 0)
+		return r;
+	/* The blocks that the transaction has freed are to be freed at its end. */
+	r = log_has_room(h, LOG_OPERATION + LOG_FREE * (h->n_freed + 1));
+	if (r < 0) {
+		lock_release(h);
+		return r;
+	}
+	return (int64_t)log_mark(h);
+}
+
+int lock_leave(struct shmfs_heap *h, int64_t mark, int r)
+{
+	assert(log_mark(h) - (uint64_t)mark <= LOG_OPERATION);
+	if (r < 0)
+		log_undo(h, (uint64_t)mark);
+	if (h->depth == 0)
+		log_commit(h);
+	lock_release(h);
+	return r;
+}
+
+void lock_naming(struct shmfs_heap *h)
+{
+	struct format_header *header = heap_header(h);
+
+	if (h->naming)
+		return;
+	h->naming = true;
+	__atomic_store_n(&header->sequence, header->sequence + 1, __ATOMIC_RELEASE);
+	/* Stores of names come after it, for those who read on other processors too. */
+	atomic_thread_fence(memory_order_release);
+}
+
+_public_ int shmfs_heap_begin(struct shmfs_heap *heap)
+{
+	int r = lock_hold(heap);
+
+	if (r == 0)
+		heap->depth++;
+	return r;
+}
+
+/* What was freed in a transaction stays as it is until nothing can be undone any more. */
+static void free_now(struct shmfs_heap *h)
+{
+	for (size_t i = 0; i < h->n_freed; i++)
+		blocks_free(h, h->freed[i]);
+	h->n_freed = 0;
+}
+
+_public_ int shmfs_heap_commit(struct shmfs_heap *heap)
+{
+	if (!lock_is_mine(heap) || heap->depth == 0)
+		return -EPERM;
+	if (--heap->depth == 0) {
+		free_now(heap);
+		log_commit(heap);
+	}
+	lock_release(heap);
+	return 0;
+}
+
+_public_ int shmfs_heap_abort(struct shmfs_heap *heap)
+{
+	unsigned int depth;
+
+	if (!lock_is_mine(heap) || heap->depth == 0)
+		return -EPERM;
+	log_undo(heap, 0);
+	heap->n_freed = 0;
+	depth = heap->depth;
+	/* Those within it are over, too. */
+	heap->depth = 0;
+	for (; depth > 0; depth--)
+		lock_release(heap);
+	return 0;
+}
+
+_public_ int shmfs_heap_log(struct shmfs_heap *heap, const void *data, size_t size)
+{
+	uint64_t begin = heap_position(heap, data) & ~UINT64_C(7);
+	uint64_t end = heap_position(heap, data) + size;
+	int r;
+
+	if (!lock_is_mine(heap) || heap->depth == 0)
+		return -EPERM;
+	if (!heap_has(heap, begin, end - begin))
+		return -EFAULT;
+	r = log_has_room(heap, (end - begin + 7) / 8 + LOG_FREE * heap->n_freed);
+	for (uint64_t at = begin; r == 0 && at < end; at += 8)
+		log_note(heap, heap_at(heap, at));
+	return r;
+}

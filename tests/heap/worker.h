@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * What processes do to a heap at random until they are killed, and how somebody who
+ * survives finds out whether all of it is whole.
+ */
+#include "heap/fixture.h"
+
+#define WORKER_PLACES 64
+#define WORKER_NAMES  96
+
+/* Memory that says of itself what it is. */
+struct worker_memory {
+	uint64_t size;
+	uint64_t place;
+	uint64_t check;
+	unsigned char fill[];
+};
+
+struct worker_table {
+	/* Each transaction moves some from one account to another: the sum stays. */
+	uint64_t account[16];
+	shmfs_offset_t place[WORKER_PLACES];
+};
+
+#define WORKER_SUM UINT64_C(1600)
+
+/* Makes the table, which is the root of @heap. */
+void worker_prepare(struct shmfs_heap *heap);
+
+/* Attaches to the heap and goes on for ever. */
+void worker_run(unsigned int seed);
+
+/* One operation: which is any number. */
+void worker_step(struct shmfs_heap *heap, unsigned int which, unsigned int *seed);
+
+/* Fails the test where anything is broken, half done, or lost. */
+void worker_verify(struct shmfs_heap *heap);
