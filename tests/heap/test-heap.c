@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: MIT */
+/* What heaps do for one user, and what they refuse. */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "heap/fixture.h"
+
+static shmfs_offset_t *root_of(struct shmfs_heap *heap)
+{
+	return shmfs_heap_root(heap);
+}
+
+static void test_opening(void **state)
+{
+	const struct shmfs_heap_options odd = { .size = 100000,
+						.limit = 150000,
+						.perm = 0640 };
+	struct shmfs_heap *heap, *other;
+	struct shmfs_heap_info info;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap), -ENOENT);
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_CREATE_ONLY, &odd, &heap), 0);
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_CREATE_ONLY, &odd, &other), -EEXIST);
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_OPEN_OR_CREATE, NULL, &other), 0);
+	assert_int_equal(stat("/dev/shm/" HEAP, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0640);
+	/* All of it is allocated. */
+	assert_int_equal(st.st_size, 102400);
+	assert_int_equal(st.st_blocks * 512, st.st_size);
+	shmfs_heap_info(heap, &info);
+	assert_int_equal(info.size, 102400);
+	assert_int_equal(info.limit, 151552);
+	assert_int_equal(info.attachments, 2);
+	assert_null(shmfs_heap_close(other));
+	shmfs_heap_info(heap, &info);
+	assert_int_equal(info.attachments, 1);
+	assert_int_equal(info.used, 0);
+	fixture_heap_end(heap);
+	assert_null(shmfs_heap_close(NULL));
+}
+
+static void test_wrong_options(void **state)
+{
+	static const struct {
+		struct shmfs_heap_options options;
+		int error;
+	} wrong[] = {
+		{ { .size = 65536, .limit = 4096 }, -EINVAL },
+		{ { .size = UINT64_C(1) << 36 }, -EFBIG },
+		{ { .size = 65536, .limit = UINT64_MAX }, -EFBIG },
+		{ { .perm = 01000 }, -EINVAL },
+	};
+	struct shmfs_heap *heap;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_int_equal(shmfs_heap_open(HEAP, SHMFS_CREATE_ONLY,
+						 &wrong[i].options, &heap),
+				 wrong[i].error);
+	assert_int_equal(shmfs_heap_open(HEAP, (enum shmfs_how)7, NULL, &heap), -EINVAL);
+	assert_int_equal(shmfs_heap_open("a/b", SHMFS_CREATE_ONLY, NULL, &heap), -EINVAL);
+}
+
+/* More than there is: no name is left, and neither is memory. */
+static void test_no_memory(void **state)
+{
+	const struct shmfs_heap_options large = { .size = UINT64_C(8) << 20 };
+	struct shmfs_heap *heap;
+
+	(void)state;
+	sandbox_tmpfs("/dev/shm", "size=4m");
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_CREATE_ONLY, &large, &heap),
+			 -ENOSPC);
+	assert_int_equal(sandbox_count_entries("/dev/shm"), 0);
+	/* A heap that cannot grow says so, and goes on. */
+	heap = fixture_heap(65536, UINT64_C(16) << 20);
+	assert_int_equal(shmfs_heap_grow(heap, UINT64_C(8) << 20), -ENOSPC);
+	assert_int_equal(shmfs_heap_alloc(heap, UINT64_C(6) << 20, 16, root_of(heap)),
+			 -ENOSPC);
+	assert_int_equal(shmfs_heap_alloc(heap, UINT64_C(1) << 20, 16, root_of(heap)), 0);
+	memset(shmfs_heap_at(heap, *root_of(heap), UINT64_C(1) << 20), 1, 1 << 20);
+	fixture_heap_end(heap);
+	assert_int_equal(umount("/dev/shm"), 0);
+}
+
+static void test_refusals(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0), *reader;
+	uint64_t elsewhere = 0, size;
+	char long_name[257];
+	void *object;
+
+	(void)state;
+	memset(long_name, 'x', 256);
+	long_name[256] = '\0';
+	assert_int_equal(shmfs_heap_alloc(heap, 8, 16, &elsewhere), -EFAULT);
+	assert_int_equal(shmfs_heap_free(heap, &elsewhere), -EFAULT);
+	assert_int_equal(shmfs_heap_alloc(heap, 8, 3, root_of(heap)), -EINVAL);
+	assert_int_equal(shmfs_heap_alloc(heap, 8, 8192, root_of(heap)), -EINVAL);
+	assert_int_equal(shmfs_heap_alloc(heap, UINT64_MAX, 8, root_of(heap)), -ENOSPC);
+	assert_int_equal(shmfs_heap_alloc(heap, 100, 8, root_of(heap)), 0);
+	assert_int_equal(shmfs_heap_alloc(heap, 100, 8, root_of(heap)), -EEXIST);
+	assert_int_equal(shmfs_heap_size_of(heap, *root_of(heap) + 16, &size), -EINVAL);
+	assert_int_equal(shmfs_heap_resize(heap, *root_of(heap) + 16, 5), -EINVAL);
+	assert_int_equal(shmfs_heap_construct(heap, "", 1, 8, NULL, &object), -EINVAL);
+	assert_int_equal(shmfs_heap_construct(heap, long_name, 1, 8, NULL, &object),
+			 -ENAMETOOLONG);
+	assert_int_equal(shmfs_heap_construct(heap, long_name + 1, 1, 8, NULL, &object),
+			 0);
+	assert_int_equal(shmfs_heap_commit(heap), -EPERM);
+	assert_int_equal(shmfs_heap_abort(heap), -EPERM);
+	assert_int_equal(shmfs_heap_log(heap, root_of(heap), 8), -EPERM);
+	assert_null(shmfs_heap_at(heap, 0, 1));
+	assert_null(shmfs_heap_at(heap, UINT64_C(1) << 40, 1));
+	assert_int_equal(shmfs_heap_offset(heap, &elsewhere), 0);
+
+	assert_int_equal(shmfs_heap_open_read_only(HEAP, &reader), 0);
+	assert_int_equal(shmfs_heap_find(reader, long_name + 1, 1, 8, &object), 0);
+	assert_int_equal(shmfs_heap_construct(reader, "x", 1, 8, NULL, &object), -EROFS);
+	assert_int_equal(shmfs_heap_destroy(reader, long_name + 1), -EROFS);
+	assert_int_equal(shmfs_heap_begin(reader), -EROFS);
+	assert_int_equal(shmfs_heap_free(reader, root_of(reader)), -EROFS);
+	assert_int_equal(shmfs_heap_grow(reader, 1), -EROFS);
+	assert_int_equal(shmfs_heap_trim(reader), -EROFS);
+	assert_int_equal(shmfs_heap_check(reader, fixture_problem, NULL), 0);
+	shmfs_heap_close(reader);
+
+	assert_int_equal(shmfs_heap_free(heap, root_of(heap)), 0);
+	assert_int_equal(shmfs_heap_free(heap, root_of(heap)), 0);
+	fixture_heap_end(heap);
+}
+
+/* Whoever reads meanwhile is told, and not led astray. */
+static void test_reader_and_transaction(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0), *reader;
+	void *object;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_open_read_only(HEAP, &reader), 0);
+	assert_int_equal(shmfs_heap_begin(heap), 0);
+	assert_int_equal(shmfs_heap_construct(heap, "new", 1, 8, NULL, &object), 0);
+	assert_int_equal(shmfs_heap_find(heap, "new", 1, 8, &object), 0);
+	assert_int_equal(shmfs_heap_find(reader, "new", 1, 8, &object), -EBUSY);
+	assert_int_equal(shmfs_heap_abort(heap), 0);
+	assert_int_equal(shmfs_heap_find(reader, "new", 1, 8, &object), -ENOENT);
+	assert_int_equal(shmfs_heap_find_or_construct(heap, "new", 1, 8, NULL, &object),
+			 0);
+	assert_int_equal(shmfs_heap_find_or_construct(heap, "new", 1, 8, NULL, &object),
+			 0);
+	assert_int_equal(shmfs_heap_find(reader, "new", 1, 8, &object), 0);
+	shmfs_heap_close(reader);
+	fixture_heap_end(heap);
+}
+
+/* A transaction has its limit: what does not fit is refused, and the rest can go on. */
+static void test_large_transaction(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	unsigned char *memory;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_alloc(heap, 8192, 8, root_of(heap)), 0);
+	memory = shmfs_heap_at(heap, *root_of(heap), 8192);
+	memset(memory, 1, 8192);
+	assert_int_equal(shmfs_heap_begin(heap), 0);
+	assert_int_equal(shmfs_heap_begin(heap), 0);
+	assert_int_equal(shmfs_heap_log(heap, memory, 8192), -E2BIG);
+	assert_int_equal(shmfs_heap_log(heap, memory + 3, 1000), 0);
+	memset(memory + 3, 2, 1000);
+	assert_int_equal(shmfs_heap_commit(heap), 0);
+	assert_int_equal(shmfs_heap_trim(heap), -EBUSY);
+	assert_int_equal(shmfs_heap_abort(heap), 0);
+	for (int i = 0; i < 8192; i++)
+		assert_int_equal(memory[i], 1);
+	fixture_heap_end(heap);
+}
+
+static void test_growing_for_others(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(65536, UINT64_C(64) << 20), *other;
+	uint64_t size = UINT64_C(20) << 20;
+	struct shmfs_heap_info info;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &other), 0);
+	assert_int_equal(shmfs_heap_alloc(heap, size, 4096, root_of(heap)), 0);
+	memset(shmfs_heap_at(heap, *root_of(heap), size), 7, size);
+	/* The other finds it without a call. */
+	assert_int_equal(((char *)shmfs_heap_at(other, *root_of(other), size))[size - 1],
+			 7);
+	assert_int_equal(shmfs_heap_free(other, root_of(other)), 0);
+	assert_int_equal(shmfs_heap_trim(other), 0);
+	shmfs_heap_info(heap, &info);
+	assert_in_range(info.size, 4096, 65536);
+	assert_int_equal(stat("/dev/shm/" HEAP, &st), 0);
+	assert_int_equal(st.st_blocks * 512, info.size);
+	shmfs_heap_close(other);
+	fixture_heap_end(heap);
+}
+
+static void test_any_file(void **state)
+{
+	int fd = memfd_create("heap", MFD_CLOEXEC);
+	struct shmfs_heap *heap, *reader;
+	void *object;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_WRITE, &heap), -EINVAL);
+	assert_int_equal(shmfs_heap_create_fd(fd, NULL, &heap), 0);
+	assert_int_equal(shmfs_heap_create_fd(fd, NULL, &reader), -EEXIST);
+	assert_int_equal(shmfs_heap_construct(heap, "x", 1, 4, "abc", &object), 0);
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_ONLY, &reader), 0);
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_COPY_ON_WRITE, &reader), -EINVAL);
+	close(fd);
+	assert_int_equal(shmfs_heap_find(reader, "x", 1, 4, &object), 0);
+	assert_string_equal(object, "abc");
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_WRITE, &heap), -ENOENT);
+	shmfs_heap_close(reader);
+	shmfs_heap_close(heap);
+}
+
+/* What @offset bytes from the beginning of the file are made is refused as @error. */
+static void refused(long offset, unsigned char byte, int error)
+{
+	int fd = open("/dev/shm/" HEAP, O_RDWR);
+	unsigned char before;
+	struct shmfs_heap *heap;
+
+	assert_int_equal(pread(fd, &before, 1, offset), 1);
+	assert_int_equal(pwrite(fd, &byte, 1, offset), 1);
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap), error);
+	assert_int_equal(pwrite(fd, &before, 1, offset), 1);
+	close(fd);
+}
+
+static void test_other_formats(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0), *reader;
+	int fd;
+
+	(void)state;
+	refused(0, 'X', -EINVAL);         /* magic */
+	refused(8, 1, -EPROTONOSUPPORT);  /* byte order */
+	refused(12, 2, -EPROTONOSUPPORT); /* version */
+	refused(16, 1, -EPROTONOSUPPORT); /* an incompatible feature */
+	refused(20, 1, -EROFS);           /* one that can be read */
+	refused(28, 1, -EUCLEAN);         /* slots */
+	refused(48, 1, -EUCLEAN);         /* the log */
+	refused(192 + 4, 1, -EUCLEAN);    /* the size */
+	fd = open("/dev/shm/" HEAP, O_RDWR);
+	assert_int_equal(pwrite(fd, "\1", 1, 20), 1);
+	assert_int_equal(shmfs_heap_open_read_only(HEAP, &reader), 0);
+	shmfs_heap_close(reader);
+	assert_int_equal(pwrite(fd, "\0", 1, 20), 1);
+	close(fd);
+	fixture_heap_end(heap);
+}
+
+static int use_in_child(void *data)
+{
+	struct shmfs_heap *heap = data;
+	struct shmfs_heap_info info;
+	void *object;
+
+	/* The parent's transaction is not ours, and neither is its slot. */
+	if (shmfs_heap_commit(heap) != -EPERM)
+		return 1;
+	shmfs_heap_info(heap, &info);
+	if (info.attachments != 2)
+		return 2;
+	return shmfs_heap_find(heap, "child", 1, 8, &object) == -ENOENT ? 0 : 3;
+}
+
+static int construct_in_child(void *data)
+{
+	void *object;
+
+	return shmfs_heap_construct(data, "child", 1, 8, NULL, &object) ? 1 : 0;
+}
+
+/* Dies with the lock. */
+static int die_in_child(void *data)
+{
+	struct shmfs_heap *heap = data;
+	void *object;
+
+	shmfs_heap_begin(heap);
+	shmfs_heap_destroy(heap, "child");
+	shmfs_heap_construct(heap, "half", 1, 8, NULL, &object);
+	kill(getpid(), SIGKILL);
+	return 0;
+}
+
+static void test_forking(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	struct shmfs_heap_info info;
+	void *object;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_begin(heap), 0);
+	assert_int_equal(fixture_child(use_in_child, heap), 0);
+	assert_int_equal(shmfs_heap_commit(heap), 0);
+	assert_int_equal(fixture_child(construct_in_child, heap), 0);
+	assert_int_equal(fixture_child(die_in_child, heap), -SIGKILL);
+	assert_int_equal(shmfs_heap_construct(heap, "half", 1, 8, NULL, &object), 0);
+	assert_int_equal(shmfs_heap_find(heap, "child", 1, 8, &object), 0);
+	shmfs_heap_info(heap, &info);
+	assert_int_equal(info.deaths, 1);
+	assert_int_equal(info.attachments, 1);
+	fixture_heap_end(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(test_opening),
+		fixture_test(test_wrong_options),
+		fixture_test(test_no_memory),
+		fixture_test(test_refusals),
+		fixture_test(test_reader_and_transaction),
+		fixture_test(test_large_transaction),
+		fixture_test(test_growing_for_others),
+		fixture_test(test_any_file),
+		fixture_test(test_other_formats),
+		fixture_test(test_forking),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests_name("heap", tests, NULL, NULL) != 0;
+}
