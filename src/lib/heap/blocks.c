@@ -72,6 +72,12 @@ static struct format_block *after(struct shmfs_heap *h, const struct format_bloc
 	return block_at(h, heap_position(h, b) + size_of(b));
 }
 
+/* The block behind @b, if it is free. */
+static struct format_block *free_after(struct shmfs_heap *h, const struct format_block *b)
+{
+	return free_at(h, heap_position(h, b) + size_of(b));
+}
+
 /* The block before, if it is free. */
 static struct format_block *free_before(struct shmfs_heap *h,
 					const struct format_block *b)
@@ -216,8 +222,8 @@ static void cut(struct shmfs_heap *h, struct format_block *b, uint64_t size)
 	if (left < FORMAT_BLOCK_MIN)
 		return;
 	rest = (void *)((char *)b + size);
-	next = after(h, b);
-	if (next && is_free(next)) {
+	next = free_after(h, b);
+	if (next) {
 		take_out(h, next);
 		left += size_of(next);
 	}
@@ -271,6 +277,8 @@ int blocks_alloc(struct shmfs_heap *h, uint64_t size, uint64_t align, uint64_t *
 		b = find_fitting(h, most);
 	if (!b)
 		return -ENOSPC;
+	if (size_of(b) < most)
+		return -EUCLEAN;
 	take_out(h, b);
 	gap = align > FORMAT_UNIT ? gap_before(h, b, align) : 0;
 	if (gap) {
@@ -306,11 +314,11 @@ int blocks_find(struct shmfs_heap *h, uint64_t position, uint64_t *ret_size)
 void blocks_free(struct shmfs_heap *h, uint64_t position)
 {
 	struct format_block *b = heap_at(h, position - FORMAT_BLOCK_HEAD);
-	struct format_block *next = after(h, b), *before = free_before(h, b);
+	struct format_block *next = free_after(h, b), *before = free_before(h, b);
 	uint64_t size = size_of(b);
 
 	count(h, -size, UINT64_MAX);
-	if (next && is_free(next)) {
+	if (next) {
 		take_out(h, next);
 		size += size_of(next);
 	}
@@ -328,12 +336,12 @@ int blocks_resize(struct shmfs_heap *h, uint64_t position, uint64_t size)
 {
 	struct format_block *b = heap_at(h, position - FORMAT_BLOCK_HEAD);
 	uint64_t need = block_size(size), was = size_of(b);
-	struct format_block *next = after(h, b);
+	struct format_block *next = free_after(h, b);
 
 	if (size > BLOCKS_MOST)
 		return -ENOSPC;
 	if (need > was) {
-		if (!next || !is_free(next) || was + size_of(next) < need)
+		if (!next || was + size_of(next) < need)
 			return -ENOSPC;
 		take_out(h, next);
 		log_set(h, &b->size, was + size_of(next));

@@ -71,7 +71,7 @@ struct format_block {
 #define FORMAT_CLASSES 16u
 
 /* Names are found by their hash, in buckets that are added one by one. */
-#define FORMAT_BUCKETS_FIRST 16u
+#define FORMAT_BUCKETS_FIRST UINT64_C(16)
 #define FORMAT_BUCKET_PARTS  28u
 
 struct format_name {

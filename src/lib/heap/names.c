@@ -64,11 +64,22 @@ static uint64_t bucket_of(uint64_t hash, uint64_t n)
 	return i < n ? i : i & (all / 2 - 1);
 }
 
-static uint64_t *bucket(struct shmfs_heap *h, uint64_t hash)
+/* The number of buckets, or 0 where it cannot be. */
+static uint64_t count_buckets(const struct shmfs_heap *h)
 {
 	uint64_t n = heap_header(h)->buckets;
 
-	return n < FORMAT_BUCKETS_FIRST ? NULL : bucket_at(h, bucket_of(hash, n));
+	return n >= FORMAT_BUCKETS_FIRST && n <= FORMAT_BUCKETS_FIRST
+							    << (FORMAT_BUCKET_PARTS - 1)
+		       ? n
+		       : 0;
+}
+
+static uint64_t *bucket(struct shmfs_heap *h, uint64_t hash)
+{
+	uint64_t n = count_buckets(h);
+
+	return n ? bucket_at(h, bucket_of(hash, n)) : NULL;
 }
 
 static struct format_name *name_at(struct shmfs_heap *h, uint64_t position)
@@ -269,9 +280,9 @@ static int add_part(struct shmfs_heap *h, uint64_t part, uint64_t buckets)
  */
 static void add_bucket(struct shmfs_heap *h)
 {
-	uint64_t n = heap_header(h)->buckets;
+	uint64_t n = count_buckets(h); /* not 0: a name has just been found a place */
 	unsigned int power = 63 - (unsigned int)__builtin_clzll(n);
-	uint64_t *from = bucket_at(h, n - (UINT64_C(1) << power));
+	uint64_t *from = bucket_at(h, n - (UINT64_C(1) << power)), *to;
 	uint64_t part = power - 3;
 
 	if (part >= FORMAT_BUCKET_PARTS || !from || !is_short(h, *from) ||
@@ -280,8 +291,11 @@ static void add_bucket(struct shmfs_heap *h)
 	if (n == UINT64_C(1) << power && !heap_header(h)->parts[part] &&
 	    add_part(h, part, n) < 0)
 		return;
+	to = bucket_at(h, n);
+	if (!to)
+		return;
 	log_set(h, &heap_header(h)->buckets, n + 1);
-	split_chain(h, from, bucket_at(h, n), n, n + 1);
+	split_chain(h, from, to, n, n + 1);
 }
 
 /* The first part of the table, with the first name. */
@@ -469,8 +483,8 @@ static int list_add(struct list *l, struct shmfs_heap *h, const struct format_na
 
 static int list_all(struct shmfs_heap *h, struct list *l)
 {
-	uint64_t n = heap_header(h)->buckets, names = heap_header(h)->names;
-	int r = 0;
+	uint64_t n = count_buckets(h), names = heap_header(h)->names;
+	int r = n || !heap_header(h)->buckets ? 0 : -EUCLEAN;
 
 	l->used = 0;
 	l->n = 0;
