@@ -17,13 +17,14 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("object", "region", "sysv")
+NOUNS = ("heap", "object", "region", "sysv")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
 
 # What the examples are given, one run after the other, and what they print.
 RUNS = {
+    "shmfs_heap": ((["one", "two"], ""), ([], "two\none\n")),
     "shmfs_object": (([], "example: 4096 bytes\n"),),
     "shmfs_region": (([], "world\n"),),
     "shmfs_sysv": (([], "1\n"), ([], "2\n"), ([], "3\n"), ([], "1\n")),

@@ -4,7 +4,7 @@
 /**
  * DOC: libshmfs
  *
- * Shared memory in C, as three nouns:
+ * Shared memory in C, as four nouns:
  *
  * - a *shared-memory object* (<shmfs/object.h>) is named memory that any process of the
  *   machine can open. It has a name, a size, an owner and permissions, and it lives until
@@ -13,7 +13,9 @@
  *   place of a name, and the size that it was created with;
  * - a *mapped region* (<shmfs/region.h>) is a part of an object, a whole segment, or a
  *   part of any other file that can be mapped, in the address space of the process. It is
- *   there to be used with plain loads and stores.
+ *   there to be used with plain loads and stores;
+ * - a *heap* (<shmfs/heap.h>) is an object in which processes allocate memory and give
+ *   names to what they share, and which survives the death of any of them at any moment.
  *
  * Who creates an object, and who uses it:
  *
@@ -51,13 +53,13 @@
  *
  * Ownership
  *	What a function returns through its last parameter belongs to the caller, who
- *	gives it back with shmfs_object_close(), shmfs_sysv_close() or
- *	shmfs_region_unmap(). They accept NULL and return NULL, so that
+ *	gives it back with shmfs_object_close(), shmfs_sysv_close(),
+ *	shmfs_region_unmap() or shmfs_heap_close(). They accept NULL and return NULL, so that
  *	`object = shmfs_object_close(object)` leaves no dangling pointer. A region does
  *	not need its object or segment: they can be given back in any order.
  *
  * Threads
- *	There are no globals. Functions that take a pointer to const may be called by many
+ *	There are no globals, but for what heaps need when the process forks. Functions that take a pointer to const may be called by many
  *	threads at once on the same object, segment or region. The others (giving back and
  *	shrinking) need it for themselves, as free(3) does. Memory that is shared is not
  *	locked by being mapped: threads and processes that use it synchronise as they
@@ -71,6 +73,7 @@
  *
  * Since: 0.1
  */
+#include <shmfs/heap.h>
 #include <shmfs/object.h>
 #include <shmfs/region.h>
 #include <shmfs/sysv.h>
@@ -80,7 +83,7 @@
  * compatible with all programs that were built with an older minor version.
  */
 #define SHMFS_VERSION_MAJOR 0
-#define SHMFS_VERSION_MINOR 1
+#define SHMFS_VERSION_MINOR 2
 #define SHMFS_VERSION_MICRO 0
 
 #endif
