@@ -24,11 +24,11 @@ compiler = []
 
 # What the examples are given, one run after the other, and what they print.
 RUNS = {
-    "shmfs_heap": ((["one", "two"], ""), ([], "two\none\n")),
     "shmfs_object": (([], "example: 4096 bytes\n"),),
     "shmfs_region": (([], "world\n"),),
     "shmfs_sysv": (([], "1\n"), ([], "2\n"), ([], "3\n"), ([], "1\n")),
     "libshmfs": ((["Hello"], ""), ([], "Hello\n")),
+    "shmfs_heap": ((["one", "two"], ""), ([], "two\none\n")),
 }
 
 
@@ -137,7 +137,7 @@ class Pages(unittest.TestCase):
         known = {"shmfs_" + noun for noun in NOUNS} | {"shmfs_shm"}
         for noun in NOUNS:
             known |= functions(noun) | constants(noun)
-            known |= set(re.findall(r"\b(shmfs_\w+_fn)\b", header(noun)))
+            known |= set(re.findall(r"\b(shmfs_\w+_fn|shmfs_\w+_t)\b", header(noun)))
         known |= set(re.findall(r"^#define (SHMFS_\w+)", header("shmfs"), re.M))
         for page in RUNS:
             found = set(re.findall(r"\b((?:shmfs|SHMFS)_\w+)", rendered(page)))

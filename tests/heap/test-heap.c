@@ -171,6 +171,10 @@ static void test_large_transaction(void **state)
 	assert_int_equal(shmfs_heap_begin(heap), 0);
 	assert_int_equal(shmfs_heap_begin(heap), 0);
 	assert_int_equal(shmfs_heap_log(heap, memory, 8192), -E2BIG);
+	assert_int_equal(shmfs_heap_log(heap, root_of(heap), 8), 0);
+	assert_int_equal(shmfs_heap_log(heap, root_of(heap) + 1, 8), -EFAULT);
+	assert_int_equal(shmfs_heap_log(heap, root_of(heap), 16), -EFAULT);
+	assert_int_equal(shmfs_heap_log(heap, memory, SIZE_MAX / 2), -EFAULT);
 	assert_int_equal(shmfs_heap_log(heap, memory + 3, 1000), 0);
 	memset(memory + 3, 2, 1000);
 	assert_int_equal(shmfs_heap_commit(heap), 0);

@@ -247,12 +247,14 @@ _public_ int shmfs_heap_log(struct shmfs_heap *heap, const void *data, size_t si
 {
 	uint64_t begin = heap_position(heap, data) & ~UINT64_C(7);
 	uint64_t end = heap_position(heap, data) + size;
-	int r;
+	int r = 0;
 
 	if (!lock_is_mine(heap) || heap->depth == 0)
 		return -EPERM;
-	if (!heap_has(heap, begin, end - begin))
-		return -EFAULT;
+	if (data != &heap_header(heap)->root || size != sizeof(heap_header(heap)->root))
+		r = heap_has(heap, begin, end - begin) ? 0 : -EFAULT;
+	if (r < 0)
+		return r;
 	r = log_has_room(heap, (end - begin + 7) / 8 + LOG_FREE * heap->n_freed);
 	for (uint64_t at = begin; r == 0 && at < end; at += 8)
 		log_note(heap, heap_at(heap, at));
