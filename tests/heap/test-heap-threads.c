@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Threads of one process, and readers that take no lock, beside each other. To be run
- * under the thread sanitizer, too, which does not know the lock: so what it looks at are
- * the contents, which the lock orders.
- */
+/* Threads of one process, and readers that take no lock, beside each other. */
 #include <errno.h>
 #include <pthread.h>
 
