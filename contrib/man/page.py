@@ -130,7 +130,7 @@ def main():
     entries = [Entry(*found) for found in COMMENT.findall(header.read_text())]
     source = example.read_text()
     source = source[source.index("#include"):]
-    see_also = ", ".join(re.sub(r"^(\w+)\((\d)\)$", r"*\1*(\2)", name)
+    see_also = ", ".join(re.sub(r"^([\w-]+)\((\d)\)$", r"*\1*(\2)", name)
                          for name in sys.argv[3].split())
     print("\n".join(page(entries, header.stem, source, see_also)))
 
