@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """Writes the manual page of a noun of the library from its header, in the format of scdoc.
 
-The header is the manual: its comments have the form of kernel-doc. What the page says of
-each function stands there, and only there. The program under EXAMPLE is EXAMPLE.
+The header is the manual: its comments have the form of kernel-doc, and the page says what they
+say. EXAMPLE is the program that the page shows.
 
 usage: page.py HEADER EXAMPLE SEE_ALSO
 """

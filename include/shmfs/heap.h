@@ -6,18 +6,18 @@
  *
  * A heap is an object whose memory processes allocate and free together, and in which
  * they give names to what they share. It survives the death of any of them at any
- * instruction: a change that its maker did not finish is undone by the next process that
- * changes the heap, and no block and no name is lost. The processes may live in different
- * containers. They need not trust each other to stay alive, but they do trust each other
- * with the contents: who may write to a heap can damage it.
+ * instruction: the next process that changes the heap undoes the change that the dead one
+ * had not finished, and no block and no name is lost. The processes may live in different
+ * containers. They need not trust each other to stay alive. They do trust each other with
+ * the contents: anyone who may write to a heap can damage it.
  *
- * Each process maps a heap at an address of its own. So what lies in a heap refers to
- * other parts of it by their offsets from its beginning (shmfs_offset_t), never by
- * pointers; 0 is no place. shmfs_heap_at() and shmfs_heap_offset() convert.
+ * Each process maps a heap at an address of its own. So data in a heap refers to other
+ * data by its offset from the beginning of the heap (shmfs_offset_t), never by pointers.
+ * Offset 0 is no place. shmfs_heap_at() and shmfs_heap_offset() convert.
  *
- * What is allocated is published in one step: shmfs_heap_alloc() stores the offset of the
- * memory where the heap leads to it, and shmfs_heap_free() clears it there. Named objects
- * are published by their names. A transaction makes several changes one.
+ * shmfs_heap_alloc() allocates memory and stores its offset in a word of the heap in one
+ * step, and shmfs_heap_free() frees it and clears that word. So no memory is lost between
+ * the two. A named object is found by its name. A transaction makes several changes one.
  *
  * A heap grows by itself, up to its limit, without a call in the other processes and
  * without moving. Memory is taken when the heap grows, and -ENOSPC says that there is
@@ -62,7 +62,7 @@ typedef uint64_t shmfs_offset_t;
  * @limit: the size in bytes up to which it may grow; 0: 16 times @size. Each process that
  *         attaches takes so much address space. Less than 64 GiB
  * @perm:  permissions of the object, within 0777; 0: SHMFS_PERM_DEFAULT. The umask does
- *         not count. Who may only read can look names up
+ *         not count. Users who may only read can look names up
  *
  * Since: 0.2
  */
@@ -112,9 +112,9 @@ int shmfs_heap_open(const char *name, enum shmfs_how how,
  * @name: the name of its object
  * @ret:  the attachment
  *
- * It takes the permission to read. Names can be looked up and listed, and memory read, as
- * long as those who write keep it in a state that can be read. All that changes the heap
- * is -EROFS. Nobody who writes ever waits for such a reader, nor learns of it.
+ * It takes the permission to read. The attachment can look names up, list them and read
+ * memory, as far as the writers keep it in a state that can be read. A function that would
+ * change the heap returns -EROFS. Writers never wait for such a reader.
  *
  * Ownership, threads, cost: as for shmfs_heap_open().
  *
@@ -182,7 +182,7 @@ struct shmfs_heap *shmfs_heap_close(struct shmfs_heap *heap);
  * shmfs_heap_remove() - remove the name of a heap
  * @name: the name of its object
  *
- * Those who are attached go on. The memory lives until the last of them is gone.
+ * Attachments stay. The memory lives until the last of them is gone.
  *
  * Threads: any.
  *
@@ -309,8 +309,8 @@ shmfs_offset_t shmfs_heap_offset(const struct shmfs_heap *heap, const void *addr
  * shmfs_heap_root() - a place of the user's in every heap
  * @heap: an attachment
  *
- * It is 0 in a new heap. What it means is the user's affair: the offset of what the rest
- * can be reached from, as a rule.
+ * It is 0 in a new heap. Programs usually keep the offset of their first data there, from
+ * which all other data can be reached.
  *
  * Threads: any.
  *
@@ -367,8 +367,8 @@ int shmfs_heap_construct(struct shmfs_heap *heap, const char *name, uint64_t typ
  * -EMSGSIZE      the object has another size
  * -EINVAL        @name is empty
  * -ENAMETOOLONG  @name is longer than 255 bytes
- * -EBUSY         the attachment may only read, and names are being changed; or who
- *                changed them died, and nobody who may write has come since
+ * -EBUSY         the attachment may only read, and names are being changed; or the
+ *                process that changed them died, and no writer has come since
  * -EUCLEAN       the heap is damaged
  *
  * Since: 0.2
@@ -468,14 +468,14 @@ int shmfs_heap_list(struct shmfs_heap *heap, shmfs_heap_fn fn, void *data);
  * @heap: an attachment that may write
  *
  * The thread has the heap's lock until shmfs_heap_commit() or shmfs_heap_abort(). Whatever
- * it changes by functions of the heap, and whatever it has told of by shmfs_heap_log(),
- * is as if it had not been touched if the process dies before it commits. Other threads
+ * it changes by functions of the heap, and the bytes that it names to shmfs_heap_log(), are
+ * as they were if the process dies before it commits. Other threads
  * and processes that change the heap wait, and those that look names up do not.
  *
  * A transaction can be begun within another; the outermost one counts.
  *
- * Threads: any. Cost: constant. Who finds the lock held by a process that died waits for
- * 5 to 100 ms.
+ * Threads: any. Cost: constant. After the death of the process that had the lock, the next
+ * one waits for 5 to 100 ms.
  *
  * Return: 0, or a negative errno:
  * -EROFS  the attachment may only read
@@ -490,7 +490,7 @@ int shmfs_heap_begin(struct shmfs_heap *heap);
  * @data: an address in the heap, or shmfs_heap_root()
  * @size: so many bytes
  *
- * Call it before the first store there. What the bytes are now is kept until the
+ * Call it before the first store there. The heap keeps the present bytes until the
  * transaction is over. A heap keeps a thirty-second of the size that it was created with,
  * at least 4 KiB and at most 128 KiB; what functions of the heap change counts, too.
  *
@@ -523,7 +523,8 @@ int shmfs_heap_commit(struct shmfs_heap *heap);
  * shmfs_heap_abort() - end a transaction: nothing of it is done
  * @heap: an attachment with a transaction of the calling thread
  *
- * It ends the outermost transaction. What the bytes that were told of were is there again.
+ * It ends the outermost transaction. The bytes that shmfs_heap_log() was told of are as
+ * they were.
  *
  * Threads: that of the transaction. Cost: grows with what was changed.
  *

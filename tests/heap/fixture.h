@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
-/* What every test of heaps begins and ends with, and looking whether a heap is in order.
- */
+/* The setup and teardown of every test of heaps, and the check of a heap. */
 #include "native/fixture.h"
 
 #include <shmfs/heap.h>

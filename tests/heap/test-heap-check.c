@@ -77,7 +77,7 @@ static void test_repairing(void **state)
 	fixture_heap_end(heap);
 }
 
-/* What is written at @offset is found, and is not changed by a repair. */
+/* The program finds @value at @offset, and a repair leaves it there. */
 static void assert_damage(off_t offset, uint64_t value, int status, const char *output)
 {
 	int fd = open(FILE_NAME, O_RDWR);

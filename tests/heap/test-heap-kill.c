@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that change a heap are killed at random instants, and others, each process 1
- * of a namespace of its own as in containers, at every instruction. Whoever survives goes
- * on, and finds everything whole and nothing lost.
+ * Kills processes that change a heap: at random instants, also where each is process 1 of
+ * a namespace of its own as in containers, and at many single instructions. The survivors
+ * go on, and find everything whole and nothing lost.
  *
  * SHMFS_KILLS sets how many are killed at random.
  */

@@ -9,7 +9,7 @@
 
 static const char *reader;
 
-/* What the reader prints of @file, and its status. */
+/* Runs the reader on @file. Returns its status. */
 static int run_reader(const char *file, char output[], size_t size)
 {
 	char command[512];

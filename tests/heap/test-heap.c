@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What heaps do for one user, and what they refuse. */
+/* Heaps as one user meets them: what they do, and what they refuse. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -66,7 +66,7 @@ static void test_wrong_options(void **state)
 	assert_int_equal(shmfs_heap_open("a/b", SHMFS_CREATE_ONLY, NULL, &heap), -EINVAL);
 }
 
-/* More than there is: no name is left, and neither is memory. */
+/* A heap for which there is no memory leaves neither a name nor memory. */
 static void test_no_memory(void **state)
 {
 	const struct shmfs_heap_options large = { .size = UINT64_C(8) << 20 };
@@ -135,7 +135,7 @@ static void test_refusals(void **state)
 	fixture_heap_end(heap);
 }
 
-/* Whoever reads meanwhile is told, and not led astray. */
+/* A reader learns that names are being changed, and does not see half a change. */
 static void test_reader_and_transaction(void **state)
 {
 	struct shmfs_heap *heap = fixture_heap(0, 0), *reader;
@@ -231,7 +231,7 @@ static void test_any_file(void **state)
 	shmfs_heap_close(heap);
 }
 
-/* What @offset bytes from the beginning of the file are made is refused as @error. */
+/* A heap with @byte at @offset is refused with @error. */
 static void refused(long offset, unsigned char byte, int error)
 {
 	int fd = open("/dev/shm/" HEAP, O_RDWR);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * What processes do to a heap at random until they are killed, and how somebody who
- * survives finds out whether all of it is whole.
+ * Changes a heap at random until the process is killed, and checks afterwards whether all
+ * of it is whole.
  */
 #include "heap/fixture.h"
 

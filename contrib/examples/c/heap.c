@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Keeps lines of text in a heap, as a list whose head is the root of the heap. Whoever
- * is killed while adding one leaves the list as it was.
+ * Keeps lines of text in a heap, as a list whose head is the root of the heap. A process
+ * that is killed while it adds a line leaves the list as it was.
  *
  * usage: heap [LINE...]
  *

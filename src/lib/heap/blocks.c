@@ -5,9 +5,9 @@
  * not empty, so that the first class all of whose blocks are large enough is found by two
  * searches for a bit. A block that becomes free is merged with free neighbours at once.
  *
- * What is written into free memory needs no entry in the log, as nobody looks at it once
- * the change is undone; but for the links of a block that leaves its list, where the user
- * will write.
+ * A store into free memory needs no entry in the log, as nobody looks at it once the
+ * change is undone. The exceptions are the head and the links of a block that leaves its
+ * list, because the user will write there.
  *
  * The positions in the heap may be forged. Each is looked at before it is followed, and
  * -EUCLEAN says that the heap is damaged.
@@ -106,7 +106,8 @@ static void insert(struct shmfs_heap *h, struct format_block *b)
 	uint64_t *head = head_of(h, b, &range, &class);
 	struct format_block *next = free_at(h, *head);
 
-	/* It is free, or was the user's until now, who may get it back. */
+	/* The user may get a block back that was freed just now, so its words are logged.
+	 */
 	log_set(h, &b->next, next ? *head : 0);
 	log_set(h, &b->previous, 0);
 	if (next)

@@ -14,7 +14,7 @@ void blocks_format(struct shmfs_heap *h);
 
 /*
  * Memory of @size bytes that begins at a multiple of @align, a power of two: its
- * position, or -ENOSPC. What it holds is not defined.
+ * position, or -ENOSPC. Its contents are not defined.
  */
 int blocks_alloc(struct shmfs_heap *h, uint64_t size, uint64_t align, uint64_t *ret);
 /* The memory at @position, which blocks_find() has found in use. */

@@ -8,7 +8,8 @@
  *	| header | slots | undo log | blocks ... | end block |
  *	0        8192                                        size      limit
  *
- * Nobody trusts anything in here: whoever may write to the file may have written it.
+ * The library trusts nothing in here: anyone who may write to the file may have written
+ *it.
  */
 #include <stdint.h>
 
@@ -23,8 +24,8 @@
 #define FORMAT_LIMIT_MAX (UINT64_C(1) << 36) /* less than this: struct block.before */
 
 /*
- * Who is attached. The kernel holds a lock of one byte of the file, at the position of
- * the slot, for as long as the process of the attachment lives.
+ * Each attachment that may write has a slot. The kernel holds a lock of one byte of the
+ * file, at the position of the slot, for as long as the process of the attachment lives.
  */
 #define FORMAT_SLOTS 1024u
 
@@ -34,16 +35,16 @@ struct format_slot {
 };
 
 /*
- * An owner is a slot and its generation, so that the word of somebody who died never
- * looks like that of who has the slot now. Process and thread ids would repeat between
- * containers.
+ * An owner is a slot and its generation. So the owner of a dead attachment never looks
+ * like that of the attachment which has the slot now. Process and thread ids would repeat
+ * between containers.
  */
 #define FORMAT_OWNER_SLOT       0x00000fffu
 #define FORMAT_OWNER_GENERATION 0x3ffff000u
 #define FORMAT_OWNER            (FORMAT_OWNER_SLOT | FORMAT_OWNER_GENERATION)
 #define FORMAT_WAITERS          0x80000000u /* in the lock: somebody sleeps on it */
 
-/* What a word of the heap was before the change that is under way. */
+/* A word of the heap as it was before the change that is under way. */
 struct format_undo {
 	uint64_t position; /* a multiple of 8 */
 	uint64_t old;
@@ -89,12 +90,12 @@ struct format_header {
 	char magic[8];
 	uint32_t byte_order;
 	uint32_t version;
-	uint32_t
-		incompatible; /* features: who does not know one of these must not open */
-	uint32_t read_only;   /* ... must not write */
-	uint32_t compatible;  /* ... need not care */
-	uint32_t slots;       /* there are */
-	uint64_t limit;       /* to grow to */
+	uint32_t incompatible; /* features: programs that do not know one must not open it
+				*/
+	uint32_t read_only;    /* ... must not write */
+	uint32_t compatible;   /* ... need not care */
+	uint32_t slots;        /* there are */
+	uint64_t limit;        /* to grow to */
 	uint64_t slot_table;
 	uint64_t log;
 	uint64_t log_room; /* entries */
@@ -111,7 +112,7 @@ struct format_header {
 	uint32_t zero;
 	uint64_t unused[4];
 
-	/* Changed by those who have the lock, and undone if they die. */
+	/* The owner of the lock changes these, and its heir undoes that if it dies. */
 	uint64_t size; /* of the heap; the file may be larger */
 	uint64_t last; /* the end block */
 	uint64_t used; /* bytes of blocks in use, with their headers */

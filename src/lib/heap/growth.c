@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every process maps the heap up to its limit from the start, so that one that grows
- * needs no call in the others: where there was no file before there is memory now, at the
- * same address. The file is allocated before the heap counts it as its own. So a process
- * that dies in between leaves a file with room to spare, and nobody is ever killed by
- * SIGBUS because memory ran out.
+ * Every process maps the heap up to its limit from the start. So when one of them lets it
+ * grow, the others need no call: their mappings reach the new memory at the same address.
+ * The file is allocated before the heap counts it as its own. So a process that dies in
+ * between leaves a file with room to spare, and nobody is ever killed by SIGBUS because
+ * memory ran out.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -86,9 +86,9 @@ _public_ int shmfs_heap_grow(struct shmfs_heap *heap, uint64_t size)
 }
 
 /*
- * The memory goes when the heap is smaller for good. Whoever dies in between leaves a
- * file with room to spare. The file keeps its size: nobody who still looks there is
- * killed.
+ * The pages go back after the heap has become smaller. A process that dies in between
+ * leaves a file with room to spare. The file keeps its size, so that a load from there
+ * does not end a process.
  */
 _public_ int shmfs_heap_trim(struct shmfs_heap *heap)
 {

@@ -60,7 +60,7 @@ static uint64_t log_room(uint64_t size)
 	return n < LOG_ROOM_MIN ? LOG_ROOM_MIN : n > LOG_ROOM_MAX ? LOG_ROOM_MAX : n;
 }
 
-/* What is written once. The file reads as zeros. */
+/* The part of the header that is written once. The file reads as zeros. */
 static int lay_out(const struct shmfs_heap_options *o, struct format_header *ret)
 {
 	uint64_t size = o && o->size ? o->size : SIZE_MIN, limit;
@@ -91,8 +91,9 @@ static int lay_out(const struct shmfs_heap_options *o, struct format_header *ret
 }
 
 /*
- * Looking at a header. Whoever may write to the file may have written it, so all that is
- * said once is held against the one layout there is. The rest changes meanwhile.
+ * Looking at a header. Anyone who may write to the file may have written it, so the part
+ * that is written once is compared with the one layout there is. The rest changes
+ * meanwhile.
  */
 static int check_format(const struct format_header *header, bool writable)
 {

@@ -60,7 +60,7 @@ static inline bool heap_has(struct shmfs_heap *h, uint64_t position, uint64_t n)
 	return position >= FORMAT_HEADER && n <= size && position <= size - n;
 }
 
-/* What is at @position, which heap_has() has found there. */
+/* The address of @position, which heap_has() has found in the heap. */
 static inline void *heap_at(const struct shmfs_heap *h, uint64_t position)
 {
 	return h->base + position;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock is a futex that holds who has it. Nobody can tell a process id in shared
- * memory from its namesake in another container, so the owner is a slot (slot.h), and
- * who waits for long asks the kernel whether the slot's process is alive. If it is not,
- * whoever replaces the dead owner in the word first has the lock, and undoes what the
- * dead one had not committed. Should that one die as well, the next does the same.
+ * The lock is a futex that names its owner. A process id in shared memory could be that
+ * of a namesake in another container, so the owner is a slot (slot.h). A waiter that has
+ * waited for long asks the kernel whether the slot's process is alive. If it is dead, the
+ * first to replace the dead owner in the word has the lock, and undoes what the dead one
+ * had not committed. Should that process die as well, the next does the same.
  *
- * A waiter asks after a time without a wake-up, so a wake-up that went to somebody who
- * was killed before he ran costs that time, and not for ever.
+ * A waiter asks after a time without a wake-up. So a wake-up that went to a process which
+ * was killed before it ran costs that time, and not for ever.
  */
 #include <assert.h>
 #include <errno.h>
@@ -72,8 +72,7 @@ static bool look(struct shmfs_heap *h)
 	return false;
 }
 
-/* What the dead owner had begun is undone, and what it had told to be under way is over.
- */
+/* Undoes what the dead owner had begun, and ends its change of names. */
 static void recover(struct shmfs_heap *h)
 {
 	struct format_header *header = heap_header(h);
@@ -86,8 +85,8 @@ static void recover(struct shmfs_heap *h)
 }
 
 /*
- * Waits until the lock is ours. That others may wait too is in the word from here on: who
- * came before us may have gone to sleep.
+ * Waits until the lock is ours. The word says from here on that somebody waits, since
+ * others may have gone to sleep before.
  */
 static void wait_for(struct shmfs_heap *h)
 {
@@ -194,7 +193,7 @@ void lock_naming(struct shmfs_heap *h)
 		return;
 	h->naming = true;
 	__atomic_store_n(&header->sequence, header->sequence + 1, __ATOMIC_RELEASE);
-	/* Stores of names come after it, for those who read on other processors too. */
+	/* Readers on other processors see it before they see the names change. */
 	atomic_thread_fence(memory_order_release);
 }
 
@@ -207,7 +206,7 @@ _public_ int shmfs_heap_begin(struct shmfs_heap *heap)
 	return r;
 }
 
-/* What was freed in a transaction stays as it is until nothing can be undone any more. */
+/* Blocks that a transaction frees keep their contents until nothing can be undone. */
 static void free_now(struct shmfs_heap *h)
 {
 	for (size_t i = 0; i < h->n_freed; i++)

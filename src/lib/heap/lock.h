@@ -21,7 +21,7 @@ int lock_leave(struct shmfs_heap *h, int64_t mark, int r);
 int lock_hold(struct shmfs_heap *h);
 void lock_release(struct shmfs_heap *h);
 
-/* Names are about to change: who looks names up without the lock looks again later. */
+/* Names are about to change: readers without the lock will look again. */
 void lock_naming(struct shmfs_heap *h);
 /* Whether the thread has the lock. */
 bool lock_is_mine(struct shmfs_heap *h);

@@ -5,9 +5,9 @@
  * entry too many restores what is there already. A word may have several entries: going
  * backwards, the oldest is restored last.
  *
- * The dead process made its stores on some processor, and who finds it dead learned of
- * that by system calls, behind which all those stores are visible. So the order in which
- * the compiler leaves them is all that has to be kept.
+ * The dead process made its stores on some processor. Its heir learned of the death by
+ * system calls, after which all those stores are visible. So only the compiler must be
+ * kept from moving stores.
  */
 #include <assert.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ uint64_t log_mark(const struct shmfs_heap *h)
 	return used(h);
 }
 
-/* What changes in the header, and all that lies behind it, is what can be in the log. */
+/* The log has only words of the changing part of the header, and of what follows it. */
 static bool is_undoable(struct shmfs_heap *h, uint64_t position)
 {
 	if (position >= FORMAT_HEADER)

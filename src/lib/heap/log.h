@@ -2,8 +2,8 @@
 #pragma once
 /*
  * The undo log. A change of the heap stores through log_set(), which first writes down
- * what the word was. Until log_commit() the change can be undone: by who makes it, or by
- * the next who locks the heap, should the first have died. The caller has the lock.
+ * what the word was. Until log_commit() the change can be undone: by its maker, or by
+ * the next owner of the lock if the maker died. The caller has the lock.
  */
 #include "lib/heap/heap.h"
 

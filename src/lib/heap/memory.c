@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is allocated is published in the same change: its position goes to a word of the
- * heap, from which others get at it. So a process that dies either has published a block
- * or never had it, and nothing is lost; and a block that is freed is never led to.
+ * An allocation stores the position of its block in a word of the heap, from which others
+ * find it, in the same change. So a process that dies has published the block or never
+ * had it, and nothing is lost. No word leads to a block that is free.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -121,7 +121,7 @@ _public_ int shmfs_heap_resize(struct shmfs_heap *heap, shmfs_offset_t offset,
 	if (mark < 0)
 		return (int)mark;
 	r = blocks_find(heap, offset, &before);
-	/* What a transaction cuts off may come back with it. */
+	/* A block that shrinks in a transaction may have to be as large again. */
 	if (r == 0 && heap->depth > 0 && size < before)
 		r = 0;
 	else if (r == 0)

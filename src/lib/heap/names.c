@@ -4,9 +4,10 @@
  * a hash table that grows by one bucket with each name that is added (linear hashing), so
  * that no change is ever larger than a part of the undo log. It does not shrink.
  *
- * Looking up takes no lock. A counter is odd while names change; who has seen it even and
- * unchanged before and after has seen the table at rest. Meanwhile what was read may be
- * anything: each position is looked at before it is followed, and steps are counted.
+ * Looking up takes no lock. A counter is odd while names change. A reader that finds it
+ * even and the same before and after has read the table at rest. Until it knows that, it
+ * may have read anything: so it checks each position before it follows it, and counts
+ * steps.
  */
 #include <errno.h>
 #include <limits.h>
@@ -126,7 +127,7 @@ static int search(struct shmfs_heap *h, uint64_t hash, const char *name, size_t 
 	return -EUCLEAN;
 }
 
-/* What is known of a name without the lock, as far as it was at rest. */
+/* A named object as a reader without the lock has seen it. */
 struct found {
 	uint64_t type, size, object;
 };
@@ -439,8 +440,8 @@ _public_ int shmfs_heap_destroy(struct shmfs_heap *heap, const char *name)
 }
 
 /*
- * Listing. The names are copied while they are at rest, and told of afterwards: so who is
- * told of them may do what he likes.
+ * Listing. The names are copied while they are at rest, and the user's function is called
+ * afterwards, so it may do anything.
  */
 struct list {
 	char *bytes; /* struct listed, one behind the other */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Who is attached, and who of them is alive. The kernel knows: it takes the lock of a
- * slot's byte away when the process that has it dies, in whatever container.
+ * Attachments that may write, and whether their processes live. The kernel knows: it
+ * releases the lock of a slot's byte when the process dies, in whatever container.
  */
 #include "lib/heap/heap.h"
 

@@ -85,7 +85,7 @@ static void print_info(const char *file, struct shmfs_heap *heap)
 	       i.deaths);
 }
 
-/* Whoever only reads may come in the middle of a change, and looks again. */
+/* A reader may come in the middle of a change, so it looks again. */
 static int check(struct shmfs_heap *heap, const char *file)
 {
 	const struct timespec moment = { .tv_nsec = LOOK_NS };
@@ -106,7 +106,7 @@ static uint64_t deaths(struct shmfs_heap *heap)
 	return i.deaths;
 }
 
-/* Whoever locks the heap undoes what the last owner died over. */
+/* The next process to lock the heap undoes the change that the last owner died over. */
 static int repair(struct shmfs_heap *heap, const char *file)
 {
 	uint64_t before = deaths(heap);
