@@ -99,7 +99,8 @@ static const char of_all[] =
 static const char of_posix[] =
 	"pwritev2 preadv2 ftruncate ftruncate64 truncate truncate64 copy_file_range "
 	"fsync fdatasync getdents64 unlinkat renameat renameat2 chmod fchmodat fchmodat2 "
-	"fchownat utimensat utimensat_time64 getxattr listxattr setxattr removexattr ";
+	"fchownat utimensat utimensat_time64 getxattr listxattr setxattr removexattr "
+	"umask ";
 
 static const char of_sysv[] = "shmget shmat shmdt ";
 
@@ -136,6 +137,8 @@ static const struct conditional conditionals[] = {
 	  "clone",
 	  1,
 	  { MASKED(CLONE_FLAGS, CLONE_THREAD | CLONE_NEW, CLONE_THREAD) } },
+	/* The umask, see caller.c. */
+	{ &kind_posix, "unshare", 1, { IS(0, CLONE_FS) } },
 	/* The effective ids alone, see caller.c. */
 	{ NULL, "setresuid", 2, { IS(0, -1), IS(2, -1) } },
 	{ NULL, "setresuid32", 2, { IS(0, -1), IS(2, -1) } },
@@ -156,7 +159,7 @@ static const struct conditional conditionals[] = {
 };
 
 static const char deadly[] =
-	"execve execveat fork vfork ptrace unshare setns chroot pivot_root mount "
+	"execve execveat fork vfork ptrace setns chroot pivot_root mount "
 	"mount_setattr move_mount open_tree fsopen fsconfig fsmount fspick "
 	"open_by_handle_at bpf perf_event_open userfaultfd io_uring_setup init_module "
 	"finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff iopl "
@@ -218,8 +221,12 @@ static int add_own(scmp_filter_ctx filter, const struct kind_ops *kind)
 
 static int fill(scmp_filter_ctx filter, const struct kind_ops *kind)
 {
+	/* No namespaces: it is there for the umask alone. */
+	const struct scmp_arg_cmp unshares_more = { 0, SCMP_CMP_NE, CLONE_FS, 0 };
 	int r = add_names(filter, SCMP_ACT_KILL_PROCESS, deadly);
 
+	if (r == 0)
+		r = add(filter, SCMP_ACT_KILL_PROCESS, "unshare", 1, &unshares_more);
 	for (size_t i = 0; r == 0 && i < sizeof(allowed) / sizeof(allowed[0]); i++)
 		if (is_for(allowed[i].kind, kind))
 			r = add_names(filter, SCMP_ACT_ALLOW, allowed[i].names);

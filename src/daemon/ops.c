@@ -54,6 +54,7 @@ static struct caller caller_of(fuse_req_t req)
 		.uid = c->uid,
 		.gid = c->gid,
 		.thread = c->pid,
+		.umask = c->umask,
 		.groups = read_groups,
 		.context = req,
 		.journal = requests_mine(),

@@ -20,6 +20,7 @@ void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 		want(conn, (uint64_t)FUSE_CAP_PASSTHROUGH);
 	want(conn, (uint64_t)FUSE_CAP_HANDLE_KILLPRIV_V2);
 	want(conn, (uint64_t)FUSE_CAP_PARALLEL_DIROPS);
+	want(conn, (uint64_t)FUSE_CAP_DONT_MASK);
 	/* The first version of that would leave the bits alone and tell nobody. */
 	fuse_unset_feature_flag(conn, (uint64_t)FUSE_CAP_HANDLE_KILLPRIV);
 	/* Objects never lie on a stacked file system, and one may still be stacked on us.

@@ -132,7 +132,7 @@ int passthrough_attach(struct fuse_session *se)
 
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 {
-	(void)conn;
+	conn->want |= conn->capable & FUSE_CAP_DONT_MASK;
 	init.wanted = wanted;
 }
 

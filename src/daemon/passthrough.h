@@ -17,8 +17,8 @@
 int passthrough_attach(struct fuse_session *se);
 
 /*
- * In op init: asks the kernel to leave privilege bits to us, to look names up in
- * parallel, and for passthrough if it is @wanted.
+ * In op init: asks the kernel to leave privilege bits and the umask to us, to look names
+ * up in parallel, and for passthrough if it is @wanted.
  */
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted);
 

@@ -9,12 +9,19 @@
  * Root may have given capabilities up, or been started without, as in most containers.
  * Its request waits while we act, so what the kernel says of the thread that made it
  * holds as long. It costs one system call, and nothing of it can be out of date.
+ *
+ * The umask decides only where the directory has no default access control list, which
+ * only the kernel knows without a race. So a thread that creates has its caller's umask.
+ * Threads share one until they unshare it, at their first creation; after that a creation
+ * costs a system call only where the umask is not that of the one before.
  */
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <sched.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -222,4 +229,21 @@ void caller_leave(struct caller_guard *guard)
 		abort();
 	*guard = (struct caller_guard){ .ids = false };
 	errno = saved;
+}
+
+mode_t caller_umask(const struct caller *caller, mode_t mode)
+{
+	static _Thread_local bool own;
+	static _Thread_local mode_t now;
+	mode_t wanted = caller ? caller->umask : 0;
+
+	if (own && now == wanted)
+		return mode;
+	/* As in a container whose filter lets nobody unshare. */
+	if (!own && unshare(CLONE_FS) < 0)
+		return mode & ~wanted;
+	umask(wanted);
+	own = true;
+	now = wanted;
+	return mode;
 }

@@ -20,6 +20,7 @@ struct caller {
 	 * unknown, none.
 	 */
 	pid_t thread;
+	mode_t umask; /* what it creates is made with, see caller_umask() */
 	/*
 	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
 	 * number, also where it is more than @n, or a negative errno. It costs a walk
@@ -86,5 +87,12 @@ int caller_enter(const struct caller *caller, bool groups, struct caller_guard *
 /* Takes the process's own ids back. It cannot fail: a process that could not would abort.
  */
 void caller_leave(struct caller_guard *guard);
+
+/*
+ * Gives this thread the umask of @caller (NULL: none), for what it creates until the next
+ * call: every creation calls it first. Returns the mode to create with: @mode, from which
+ * the umask is taken already where a thread can have none of its own.
+ */
+mode_t caller_umask(const struct caller *caller, mode_t mode);
 
 #define _as_caller_ _cleanup_(caller_leave)

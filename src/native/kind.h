@@ -254,7 +254,7 @@ int kind_lookup(struct kind *k, const struct caller *caller, const char *name,
 		struct native_file **ret, struct object_info *ret_info);
 /*
  * Creates and opens an object as shm_open(O_CREAT) does, O_EXCL if in @flags, with the
- * lower nine bits of @mode and no umask of its own.
+ * lower nine bits of @mode, less @caller's umask where that counts.
  */
 int kind_create(struct kind *k, const struct caller *caller, const char *name, int flags,
 		mode_t mode, struct native_file **ret, struct object_info *ret_info);

@@ -218,6 +218,7 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 
 	if (r < 0)
 		return r;
+	mode = caller_umask(caller, mode);
 	fd = errno_or(openat(posix(k)->dir, name, O_CREAT | O_EXCL | native, mode));
 	created = fd >= 0;
 	if (fd == -EEXIST && !(flags & O_EXCL)) {

@@ -173,6 +173,9 @@ static int create_pending(struct kind *k, const struct caller *caller, key_t key
 	r = sysv_file_new(k, &f);
 	if (r < 0)
 		return r;
+	/* shmget(2) knows no umask, but this is made as files are. */
+	if (caller)
+		mode &= ~caller->umask;
 	r = sysv_pending_new(&sysv_kind_of(k)->pendings, key, caller, mode, &pending);
 	if (r < 0) {
 		free(f);

@@ -4,8 +4,12 @@
  * with groups that are asked for where they can decide.
  */
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "kind-callers.h"
 
@@ -273,6 +277,71 @@ static void test_one_thread_only(void **state)
 	assert_int_equal(m.groups, 0);
 }
 
+/* The mode of what is made with @umask. */
+static mode_t made_with(mode_t umask)
+{
+	struct caller caller = { .uid = geteuid(), .gid = getegid(), .umask = umask };
+	struct native_file *f = create_named(&caller, name(0), 0777, SIZE);
+	mode_t mode = stat_of(f).st_mode & 0777;
+
+	drop(0, f);
+	return mode;
+}
+
+static void *make_with_another(void *ret)
+{
+	*(mode_t *)ret = made_with(022);
+	return NULL;
+}
+
+/* Each thread has its own, also one that another has made. */
+static void test_umask(void **state)
+{
+	pthread_t thread;
+	mode_t mode = 0;
+
+	(void)state;
+	assert_int_equal(made_with(077), 0700);
+	assert_int_equal(pthread_create(&thread, NULL, make_with_another, &mode), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(mode, 0755);
+	assert_int_equal(made_with(077), 0700);
+	assert_int_equal(made_with(0), 0777);
+}
+
+/* A process that may not unshare, as in some containers, applies it by itself. */
+static _Noreturn void make_without_unshare(void)
+{
+	const struct sock_filter filter[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_unshare, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	const struct sock_fprog program = { 4, (struct sock_filter *)filter };
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) < 0)
+		_exit(77);
+	_exit(made_with(077) == 0700 && made_with(0) == 0777 ? 0 : 1);
+}
+
+static void test_umask_without_unshare(void **state)
+{
+	int status = 0;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		make_without_unshare();
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* Without filters. */
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void test_nobody_to_enter(void **state)
 {
 	struct caller_guard guard;
@@ -287,6 +356,8 @@ static void test_nobody_to_enter(void **state)
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
+		/* Before anything was made: after that the thread has its own. */
+		kind_test(test_umask_without_unshare),
 		kind_test(test_created_as_the_caller),
 		kind_test(test_owner),
 		kind_test(test_given_away),
@@ -298,6 +369,7 @@ int main(int argc, char *argv[])
 		kind_test(test_groups_are_asked_only_where_they_decide),
 		kind_test(test_unknown_root),
 		kind_test(test_one_thread_only),
+		kind_test(test_umask),
 		kind_test(test_nobody_to_enter),
 	};
 

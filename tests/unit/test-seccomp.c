@@ -250,6 +250,7 @@ ACT(rename, syscall(SYS_renameat2, -1, "a", -1, "b", 0))
 ACT(chmod, chmod("/nowhere/a", 0600))
 ACT(set_xattr, setxattr("/nowhere/a", "user.a", "", 0, 0))
 ACT(truncate, truncate("/nowhere/a", 0))
+ACT(unshare_umask, unshare(CLONE_FS))
 ACT(attach, (long)shmat(-1, NULL, 0))
 ACT(make_segment, shmget(IPC_PRIVATE, 0, 0))
 ACT(remove_segment, shmctl(-1, IPC_RMID, NULL))
@@ -262,7 +263,7 @@ static int act_read_own(void)
 static const struct act of_posix[] = {
 	{ "unlink", act_unlink },     { "rename", act_rename },
 	{ "chmod", act_chmod },       { "set_xattr", act_set_xattr },
-	{ "truncate", act_truncate },
+	{ "truncate", act_truncate }, { "unshare_umask", act_unshare_umask },
 };
 
 static const struct act of_sysv[] = {
