@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
@@ -113,6 +114,10 @@ static const struct calls allowed[] = {
 static const struct conditional conditionals[] = {
 	{ NULL, "ioctl", 1, { IS(1, BACKING_OPEN) } },
 	{ NULL, "ioctl", 1, { IS(1, BACKING_CLOSE) } },
+	{ &kind_posix, "ioctl", 1, { IS(1, FS_IOC_GETFLAGS) } },
+	{ &kind_posix, "ioctl", 1, { IS(1, FS_IOC_SETFLAGS) } },
+	{ &kind_posix, "ioctl", 1, { IS(1, FS_IOC_FSGETXATTR) } },
+	{ &kind_posix, "ioctl", 1, { IS(1, FS_IOC_FSSETXATTR) } },
 	/* Neither other descriptors' owners nor leases. */
 	FCNTL("fcntl", F_GETFL),
 	FCNTL("fcntl64", F_GETFL),

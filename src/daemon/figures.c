@@ -58,6 +58,7 @@ static const char *const names[FIGURES_REQUESTS] = {
 	[FUSE_RENAME2] = "RENAME2",
 	[FUSE_LSEEK] = "LSEEK",
 	[FUSE_COPY_FILE_RANGE] = "COPY_FILE_RANGE",
+	[52] = "STATX", /* older headers do not have it */
 };
 
 void figures_init(struct figures *f)

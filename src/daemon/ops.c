@@ -13,7 +13,8 @@
 #include "daemon/buffer.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
-#include "daemon/ops.h"
+#include "config.h"
+#include "daemon/ops-internal.h"
 #include "daemon/passthrough.h"
 #include "daemon/requests.h"
 #include "daemon/wait-lock.h"
@@ -25,13 +26,12 @@ static struct ops_context *context_of(fuse_req_t req)
 	return fuse_req_userdata(req);
 }
 
-static const struct tree *tree_of(fuse_req_t req)
+const struct tree *tree_of(fuse_req_t req)
 {
 	return &context_of(req)->tree;
 }
 
-/* The file system of @*node, which becomes the number that the node has there. */
-static struct fs *fs_of(fuse_req_t req, fuse_ino_t *node)
+struct fs *fs_of(fuse_req_t req, fuse_ino_t *node)
 {
 	return tree_find(tree_of(req), node);
 }
@@ -46,7 +46,7 @@ static int read_groups(void *context, size_t n, gid_t *ret)
 	return r < 0 && (errno == EMFILE || errno == ENFILE) ? -errno : r;
 }
 
-static struct caller caller_of(fuse_req_t req)
+struct caller caller_of(fuse_req_t req)
 {
 	const struct fuse_ctx *c = fuse_req_ctx(req);
 
@@ -593,4 +593,8 @@ const struct fuse_lowlevel_ops ops = {
 	.listxattr = op_listxattr,
 	.setxattr = op_setxattr,
 	.removexattr = op_removexattr,
+	.ioctl = op_ioctl,
+#if HAVE_FUSE_STATX
+	.statx = op_statx,
+#endif
 };

@@ -47,6 +47,8 @@ void slow_done(struct slow *s)
 	quota_done(&s->quota);
 }
 
+#define OPCODE_STATX 52 /* Linux 6.6; the header at hand may be older */
+
 /* Whether the kernel holds nothing but the file until the request is answered. */
 static bool is_of_file(const struct fuse_in_header *request)
 {
@@ -68,6 +70,8 @@ static bool is_of_file(const struct fuse_in_header *request)
 	case FUSE_GETLK:
 	case FUSE_SETLK:
 	case FUSE_SETLKW:
+	case FUSE_IOCTL:
+	case OPCODE_STATX:
 		/* The directories of tree.h have a number in common. */
 		return (request->nodeid & ((UINT64_C(1) << SLOTS_BITS) - 1)) != FS_ROOT;
 	default:

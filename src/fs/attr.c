@@ -22,13 +22,29 @@ static int stat_of(struct native_file *f, struct stat *ret)
 	return r;
 }
 
-int fs_getattr(struct fs *fs, const struct caller *caller, uint64_t node,
-	       struct stat *ret)
+int fs_stat(struct fs *fs, const struct caller *caller, uint64_t node,
+	    struct object_info *ret)
 {
 	_cleanup_native_ struct native_file *f = NULL;
 	int r = node_hold(fs, caller, node, &f);
 
-	return r < 0 ? r : stat_of(f, ret);
+	if (r == 0)
+		r = native_stat(f, ret);
+	/* What is bounded has something else there, which is no time. */
+	if (r == 0 && fs->kind->ops->bounded)
+		ret->id.birth = 0;
+	return r;
+}
+
+int fs_getattr(struct fs *fs, const struct caller *caller, uint64_t node,
+	       struct stat *ret)
+{
+	struct object_info info;
+	int r = fs_stat(fs, caller, node, &info);
+
+	if (r == 0)
+		*ret = info.stat;
+	return r;
 }
 
 bool fs_keeps(struct fs *fs, uint64_t node, const struct stat *st)

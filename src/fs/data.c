@@ -55,6 +55,15 @@ ssize_t fs_copy(struct fs *fs, uint64_t in, uint64_t in_offset, uint64_t out,
 				   n < COPY_MAX ? n : COPY_MAX);
 }
 
+int fs_ioctl(struct fs *fs, const struct caller *caller, uint64_t file,
+	     unsigned int command, void *argument)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = file_hold(fs, file, &f);
+
+	return r < 0 ? r : native_ioctl(f, caller, command, argument);
+}
+
 int fs_fsync(struct fs *fs, uint64_t file, bool data_only)
 {
 	_cleanup_native_ struct native_file *f = NULL;

@@ -142,6 +142,22 @@ static bool is_ours(const struct fs *fs, int flags)
 	       (fs->kind->ops->bounded && (flags & O_ACCMODE) != O_RDONLY);
 }
 
+/*
+ * The kernel, which opens the backing file with these flags, maps it for writing without
+ * a look at what the object is. An append-only one may not be; what cannot be read cannot
+ * be mapped.
+ */
+static int check_mapping(struct native_file *native, int flags)
+{
+	struct object_info info;
+	int r;
+
+	if (!(flags & O_APPEND) || (flags & O_ACCMODE) != O_RDWR)
+		return 0;
+	r = native_stat(native, &info);
+	return r == 0 && info.append_only ? -EPERM : r;
+}
+
 int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int flags,
 	     struct native_file **native, struct fs_open_file *ret)
 {
@@ -167,6 +183,8 @@ int file_add(struct fs *fs, const struct caller *caller, uint64_t number, int fl
 	new.io = o->io;
 	new.backing_id = o->backing_id;
 	pthread_mutex_unlock(&o->lock);
+	if (r == 0 && new.io == FS_IO_PASSTHROUGH)
+		r = check_mapping(*native, flags);
 	if (r == 0)
 		r = publish(fs, caller, n, flags, native, &new);
 	if (r < 0)

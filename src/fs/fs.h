@@ -127,6 +127,9 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 	      const char *to, unsigned int flags);
 
 /* Attributes. */
+/* With the time of birth as that of its identity; 0: unknown. */
+int fs_stat(struct fs *fs, const struct caller *caller, uint64_t node,
+	    struct object_info *ret);
 int fs_getattr(struct fs *fs, const struct caller *caller, uint64_t node,
 	       struct stat *ret);
 /*
@@ -180,6 +183,9 @@ int fs_fallocate(struct fs *fs, uint64_t file, int mode, uint64_t offset,
 int64_t fs_seek(struct fs *fs, uint64_t file, int64_t offset, int whence);
 ssize_t fs_copy(struct fs *fs, uint64_t in, uint64_t in_offset, uint64_t out,
 		uint64_t out_offset, size_t n);
+/* The flags of chattr(1), see native_ioctl(). */
+int fs_ioctl(struct fs *fs, const struct caller *caller, uint64_t file,
+	     unsigned int command, void *argument);
 int fs_fsync(struct fs *fs, uint64_t file, bool data_only);
 
 /*

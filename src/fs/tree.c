@@ -115,15 +115,26 @@ static void show_entry(uint64_t node, struct fs_entry *e)
 		e->node |= node & ~NODE_MASK;
 }
 
-int tree_getattr(const struct tree *t, const struct caller *caller, uint64_t node,
-		 struct stat *ret)
+int tree_stat(const struct tree *t, const struct caller *caller, uint64_t node,
+	      struct object_info *ret)
 {
 	uint64_t local = node;
 	struct fs *fs = tree_find(t, &local);
-	int r = fs_getattr(fs, caller, local, ret);
+	int r = fs_stat(fs, caller, local, ret);
 
 	if (r == 0)
-		show_stat(node, ret);
+		show_stat(node, &ret->stat);
+	return r;
+}
+
+int tree_getattr(const struct tree *t, const struct caller *caller, uint64_t node,
+		 struct stat *ret)
+{
+	struct object_info info;
+	int r = tree_stat(t, caller, node, &info);
+
+	if (r == 0)
+		*ret = info.stat;
 	return r;
 }
 

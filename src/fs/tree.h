@@ -60,6 +60,8 @@ int tree_rmdir(const struct tree *t, uint64_t parent, const char *name);
 int tree_rename(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *from, uint64_t new_parent, const char *to,
 		unsigned int flags);
+int tree_stat(const struct tree *t, const struct caller *caller, uint64_t node,
+	      struct object_info *ret);
 int tree_getattr(const struct tree *t, const struct caller *caller, uint64_t node,
 		 struct stat *ret);
 int tree_setattr(const struct tree *t, const struct caller *caller, uint64_t node,

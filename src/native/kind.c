@@ -328,6 +328,14 @@ int native_flock(struct native_file *f, int operation)
 	return f->kind->ops->flock ? f->kind->ops->flock(f, operation) : -EOPNOTSUPP;
 }
 
+int native_ioctl(struct native_file *f, const struct caller *caller, unsigned int command,
+		 void *argument)
+{
+	const struct kind_ops *ops = f->kind->ops;
+
+	return ops->ioctl ? ops->ioctl(f, caller, command, argument) : -ENOTTY;
+}
+
 int native_locks(struct native_file *f)
 {
 	return f->kind->ops->locks ? f->kind->ops->locks(f) : -EOPNOTSUPP;

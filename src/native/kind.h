@@ -29,7 +29,8 @@ struct object_id {
 struct object_info {
 	struct object_id id;
 	struct stat stat;
-	bool created; /* by kind_create(): it was not there before */
+	bool created;     /* by kind_create(): it was not there before */
+	bool append_only; /* chattr +a: written at its end alone, never mapped writable */
 };
 
 /* How a mount wants its kind. */
@@ -163,6 +164,8 @@ struct kind_ops {
 	int (*sync)(struct native_file *f, bool data_only);
 	int (*lock)(struct native_file *f, int command, struct flock *lock);
 	int (*flock)(struct native_file *f, int operation);
+	int (*ioctl)(struct native_file *f, const struct caller *caller,
+		     unsigned int command, void *argument);
 
 	void (*close)(struct native_file *f); /* behind native_file_unref() */
 
@@ -302,6 +305,10 @@ int native_sync(struct native_file *f, bool data_only);
  */
 int native_lock(struct native_file *f, int command, struct flock *lock);
 int native_flock(struct native_file *f, int operation);
+/* Flags of chattr(1): the FS_IOC_* that get and set them; -ENOTTY where there are none.
+ */
+int native_ioctl(struct native_file *f, const struct caller *caller, unsigned int command,
+		 void *argument);
 /* The descriptor that the locks of @f are held by, borrowed, or -EOPNOTSUPP. */
 int native_locks(struct native_file *f);
 /* Tells of each record lock of @f, until that fails. */

@@ -12,12 +12,25 @@ ssize_t posix_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
 	return errno_or(pread(posix_fd(f), buf, n, (off_t)offset));
 }
 
+/* The kernel refuses it while the object is append-only. */
+static int stop_appending(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return errno_or(fcntl(fd, F_SETFL, flags & ~O_APPEND));
+}
+
 ssize_t posix_write(struct native_file *f, const void *buf, size_t n, uint64_t offset,
 		    bool append)
 {
 	/* pwritev2() only reads from the buffer. */
 	struct iovec iov = { .iov_base = (void *)(uintptr_t)buf, .iov_len = n };
+	int r = 0;
 
+	if (!append && ((struct posix_file *)f)->append)
+		r = stop_appending(posix_fd(f));
+	if (r < 0)
+		return r;
 	return errno_or(
 		pwritev2(posix_fd(f), &iov, 1, (off_t)offset, append ? RWF_APPEND : 0));
 }

@@ -9,6 +9,11 @@
 struct posix_file {
 	struct native_file file;
 	int fd;
+	/*
+	 * It was opened with O_APPEND, as only append-only objects are: then a write
+	 * elsewhere has to take that back first.
+	 */
+	bool append;
 };
 
 static inline int posix_fd(struct native_file *f)
@@ -26,3 +31,6 @@ ssize_t posix_copy(struct native_file *in, uint64_t in_offset, struct native_fil
 int posix_sync(struct native_file *f, bool data_only);
 int posix_lock(struct native_file *f, int command, struct flock *lock);
 int posix_flock(struct native_file *f, int operation);
+int posix_ioctl(struct native_file *f, const struct caller *caller, unsigned int command,
+		void *argument);
+ssize_t posix_tell(struct native_file *f, const char *name, void *value, size_t size);

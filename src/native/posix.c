@@ -130,6 +130,7 @@ static void info_of(const struct statx *x, struct object_info *ret)
 	if (x->stx_mask & STATX_BTIME)
 		ret->id.birth =
 			x->stx_btime.tv_sec * INT64_C(1000000000) + x->stx_btime.tv_nsec;
+	ret->append_only = x->stx_attributes & STATX_ATTR_APPEND;
 }
 
 static int stat_at(int fd, const char *name, int flags, struct object_info *ret)
@@ -190,10 +191,24 @@ static int posix_lookup(struct kind *k, const struct caller *caller, const char 
 }
 
 /*
+ * O_APPEND stays the kernel's that asks, which may take it back and tells it with each
+ * write; only an append-only object takes no other descriptor.
+ */
+static int open_native(int dir, const char *path, int flags, mode_t mode,
+		       bool *ret_append)
+{
+	int fd = errno_or(openat(dir, path, flags & ~O_APPEND, mode));
+
+	*ret_append = fd == -EPERM && flags & O_APPEND;
+	return *ret_append ? errno_or(openat(dir, path, flags, mode)) : fd;
+}
+
+/*
  * The object was there before us. It is opened by name and with O_CREAT all the same, so
  * that the kernel applies fs.protected_regular; what is no object is not even opened.
  */
-static int create_existing(struct posix_kind *p, const char *name, int flags, mode_t mode)
+static int create_existing(struct posix_kind *p, const char *name, int flags, mode_t mode,
+			   bool *ret_append)
 {
 	_cleanup_close_ int handle =
 		openat(p->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -203,7 +218,7 @@ static int create_existing(struct posix_kind *p, const char *name, int flags, mo
 		return S_ISDIR(st.st_mode)   ? -EISDIR
 		       : S_ISLNK(st.st_mode) ? -ELOOP
 					     : -EEXIST;
-	return errno_or(openat(p->dir, name, O_CREAT | flags, mode));
+	return open_native(p->dir, name, O_CREAT | flags, mode, ret_append);
 }
 
 static int posix_create(struct kind *k, const struct caller *caller, const char *name,
@@ -214,7 +229,7 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 	_cleanup_close_ int fd = -1;
 	_as_caller_ struct caller_guard guard;
 	int r = enter(posix(k)->dir, caller, &guard);
-	bool created;
+	bool created, append = false;
 
 	if (r < 0)
 		return r;
@@ -228,15 +243,18 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 		r = caller_enter(caller, true, &guard);
 		if (r < 0)
 			return r;
-		fd = create_existing(posix(k), name, native, mode);
+		fd = create_existing(posix(k), name, native | (flags & O_APPEND), mode,
+				     &append);
 	}
 	if (fd < 0)
 		return fd;
 	r = hold(k, &fd, ret, ret_info);
-	if (r == 0)
+	if (r == 0) {
 		ret_info->created = created;
-	else if (created)
+		((struct posix_file *)*ret)->append = append;
+	} else if (created) {
 		unlinkat(posix(k)->dir, name, 0);
+	}
 	return r == -ENOENT ? -EEXIST : r;
 }
 
@@ -263,7 +281,8 @@ static int posix_rename(struct kind *k, const struct caller *caller, const char 
 	return errno_or(renameat2(dir, from, dir, to, flags));
 }
 
-static int open_as(struct native_file *f, const struct caller *caller, int flags)
+static int open_as(struct native_file *f, const struct caller *caller, int flags,
+		   bool *ret_append)
 {
 	_as_caller_ struct caller_guard guard;
 	int r = enter(posix_fd(f), caller, &guard);
@@ -273,16 +292,17 @@ static int open_as(struct native_file *f, const struct caller *caller, int flags
 		return r;
 	/* The last component is a magic link: it leads to the held object and nowhere
 	 * else. */
-	native = (flags & OPEN_FLAGS) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
+	native = (flags & (OPEN_FLAGS | O_APPEND)) | (ALWAYS_FLAGS & ~O_NOFOLLOW);
 	if (flags & KIND_OPEN_WAIT)
 		native &= ~O_NONBLOCK;
-	return errno_or(open(fd_path(posix_fd(f)).text, native));
+	return open_native(AT_FDCWD, fd_path(posix_fd(f)).text, native, 0, ret_append);
 }
 
 static int posix_open(struct native_file *f, const struct caller *caller, int flags,
 		      struct native_file **ret)
 {
 	_cleanup_native_ struct native_file *opened = NULL;
+	struct posix_file *new;
 	int r, fd, none = -1;
 
 	/*
@@ -296,10 +316,13 @@ static int posix_open(struct native_file *f, const struct caller *caller, int fl
 	}
 	/* Opening may empty the object: nothing must fail after it. */
 	r = posix_file_new(f->kind, &none, &opened);
-	fd = r < 0 ? r : open_as(f, caller, flags);
+	if (r < 0)
+		return r;
+	new = (struct posix_file *)opened;
+	fd = open_as(f, caller, flags, &new->append);
 	if (fd < 0)
 		return fd;
-	((struct posix_file *)opened)->fd = fd;
+	new->fd = fd;
 	*ret = take_ptr(opened);
 	return 0;
 }
@@ -508,8 +531,12 @@ static int posix_adopt(struct kind *k, const struct native_remains *r,
 		       struct native_file **ret)
 {
 	int fd = r->locks >= 0 ? r->locks : r->fd;
+	int flags = r->flags & O_APPEND ? fcntl(fd, F_GETFL) : 0;
+	int error = posix_file_new(k, &fd, ret);
 
-	return posix_file_new(k, &fd, ret);
+	if (error == 0)
+		((struct posix_file *)*ret)->append = flags & O_APPEND;
+	return error;
 }
 
 const struct kind_ops kind_posix = {
@@ -549,6 +576,8 @@ const struct kind_ops kind_posix = {
 	.sync = posix_sync,
 	.lock = posix_lock,
 	.flock = posix_flock,
+	.ioctl = posix_ioctl,
+	.tell = posix_tell,
 	.close = posix_close,
 	.adopt = posix_adopt,
 	.locks = posix_backing,

@@ -398,6 +398,10 @@ static void take_data(struct kernel *k, const struct asked *a, const void *data,
 	}
 }
 
+/* Linux 6.6; the header at hand may be older. */
+#define OPCODE_STATX 52
+#define STATX_OUT    288 /* bytes */
+
 /* The length that an answer without an error must have, or -1: at most what was asked. */
 static ssize_t length_of(const struct asked *a)
 {
@@ -424,6 +428,8 @@ static ssize_t length_of(const struct asked *a)
 		return sizeof(struct fuse_lk_out);
 	case FUSE_LSEEK:
 		return sizeof(struct fuse_lseek_out);
+	case OPCODE_STATX:
+		return STATX_OUT;
 	case FUSE_GETXATTR:
 	case FUSE_LISTXATTR:
 		return a->size ? -1 : (ssize_t)sizeof(struct fuse_getxattr_out);

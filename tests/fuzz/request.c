@@ -53,6 +53,7 @@ static const struct shape shapes[] = {
 	[FUSE_RENAME2] = { sizeof(struct fuse_rename2_in), 2, false },
 	[FUSE_LSEEK] = { sizeof(struct fuse_lseek_in), 0, true },
 	[FUSE_COPY_FILE_RANGE] = { sizeof(struct fuse_copy_file_range_in), 0, true },
+	[FUSE_IOCTL] = { sizeof(struct fuse_ioctl_in), 0, true },
 };
 #define N_SHAPES (sizeof(shapes) / sizeof(*shapes))
 

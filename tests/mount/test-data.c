@@ -204,6 +204,12 @@ static void test_appending_from_the_open_can_be_switched_off(void **state)
 	must(fcntl(fd, F_SETFL, 0));
 	assert_int_equal(must(pwrite(fd, "O", 1, 0)), 1);
 	file_expect(NATIVE_DIR, "a", "One");
+	close(fd);
+	fd = file_open(MOUNT_DIR, "b", O_RDWR | O_APPEND | O_CREAT);
+	assert_int_equal(must(write(fd, "two", 3)), 3);
+	must(fcntl(fd, F_SETFL, 0));
+	assert_int_equal(must(pwrite(fd, "T", 1, 0)), 1);
+	file_expect(NATIVE_DIR, "b", "Two");
 }
 
 static void test_sync(void **state)

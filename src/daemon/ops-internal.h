@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/* What the files of operations have in common. */
+#include "daemon/ops.h"
+
+const struct tree *tree_of(fuse_req_t req);
+/* The file system of @*node, which becomes the number that the node has there. */
+struct fs *fs_of(fuse_req_t req, fuse_ino_t *node);
+struct caller caller_of(fuse_req_t req);
+
+void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int command, void *arg,
+	      struct fuse_file_info *fi, unsigned int flags, const void *in,
+	      size_t in_size, size_t out_size);
+/* With libfuse 3.18. */
+void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
+	      struct fuse_file_info *fi);
