@@ -47,6 +47,7 @@ static void make_with(int flags)
 
 static void test_append_only(void **state)
 {
+	struct statx x;
 	int appending;
 
 	(void)state;
@@ -65,10 +66,18 @@ static void test_append_only(void **state)
 	refused(ftruncate(appending, 0), EPERM);
 	close(appending);
 	file_expect(NATIVE_DIR, "a", "one two three");
+	/* (difference: statx) */
+	must(statx(AT_FDCWD, NATIVE_DIR "/a", 0, STATX_BASIC_STATS, &x));
+	assert_true(x.stx_attributes & STATX_ATTR_APPEND);
+	must(statx(AT_FDCWD, MOUNT_DIR "/a", 0, STATX_BASIC_STATS, &x));
+	assert_false(x.stx_attributes & STATX_ATTR_APPEND);
 	assert_int_equal(set_flags(NATIVE_DIR, 0), 0);
 }
 
-/* The kernel lets it be taken back; the object does not let be written elsewhere. */
+/*
+ * The kernel lets it be taken back; the object does not let be written elsewhere.
+ * (difference: append-flag)
+ */
 static void test_appending_is_taken_back(void **state)
 {
 	struct flock lock = { .l_type = F_WRLCK };
@@ -90,7 +99,8 @@ static void test_appending_is_taken_back(void **state)
 	file_expect(NATIVE_DIR, "a", "xney");
 }
 
-/* A mapping must not write to it, and the kernel would let it. */
+/* A mapping must not write to it, and the kernel would let it. (difference: append-map)
+ */
 static void test_append_only_is_not_mapped(void **state)
 {
 	int fd;
@@ -140,7 +150,7 @@ static void test_flags(void **state)
 	must(chown(MOUNT_DIR "/a", 1000, 1000));
 	assert_int_equal(person_do(&alice, set_nodump, NULL), 0);
 	assert_int_equal(get_flags(NATIVE_DIR), FS_NODUMP_FL);
-	/* For these the daemon has no capability. */
+	/* For these the daemon has no capability. (difference: capabilities) */
 	assert_int_equal(set_flags(MOUNT_DIR, FS_APPEND_FL), -EPERM);
 	assert_int_equal(set_flags(MOUNT_DIR, FS_IMMUTABLE_FL), -EPERM);
 	assert_int_equal(get_flags(NATIVE_DIR), FS_NODUMP_FL);

@@ -138,6 +138,7 @@ static void test_does_not_wait_with_nonblock(void **state)
 	}
 }
 
+/* (difference: lease-wait) */
 static void test_is_interruptible(void **state)
 {
 	const struct opening again = { MOUNT_DIR, O_WRONLY };
@@ -199,7 +200,7 @@ static void test_waits_on_after_a_crash(void **state)
 	assert_int_equal(person_end(NULL, pid), 0);
 }
 
-/* The kernel would hold the object until the answer. */
+/* The kernel would hold the object until the answer. (difference: lease-wait) */
 static void test_truncate_does_not_wait(void **state)
 {
 	_cleanup_close_ int fd = take_lease(F_RDLCK);

@@ -175,26 +175,29 @@ static bool is_rarely_not_protected(const struct outcome *o)
 }
 
 static const struct {
+	const char *word; /* of its row in "DIFFERENCES TO /dev/shm ITSELF", shmfs(1) */
 	const char *what;
 	const char *why;
 	bool (*is_this)(const struct outcome *o);
 } differences[] = {
-	{ "executing a program that one may not read: EACCES",
+	{ "execute", "executing a program that one may not read: EACCES",
 	  "the kernel would let the process be traced", executes_unreadable },
-	{ "links, directories, FIFOs: EPERM", "there are objects only", links },
-	{ "leaving a whiteout: EINVAL", "it would be a device", leaves_whiteout },
-	{ "fs.protected_regular: without effect on what is there already",
+	{ "kinds", "links, directories, FIFOs: EPERM", "there are objects only", links },
+	{ "kinds", "leaving a whiteout: EINVAL", "it would be a device",
+	  leaves_whiteout },
+	{ "protected", "fs.protected_regular: without effect on what is there already",
 	  "the kernel does not tell of O_CREAT, and checks only with default_permissions",
 	  is_not_protected },
-	{ "fs.protected_regular: not in force for root's opening",
+	{ "protected", "fs.protected_regular: not in force for root's opening",
 	  "rarely, with coherence=notify, just after the first lookup",
 	  is_rarely_not_protected },
-	{ "set-ID bits: left out", "they grant nothing on the mount", keeps_set_id },
-	{ "O_NOATIME where the file cannot be opened either: EPERM",
+	{ "mode-bits", "set-ID bits: left out", "they grant nothing on the mount",
+	  keeps_set_id },
+	{ "noatime", "O_NOATIME where the file cannot be opened either: EPERM",
 	  "the kernel looks at the owner first", has_two_reasons },
-	{ "shared mappings in direct mode: ENODEV", "they would not be shared",
-	  shares_without_backing },
-	{ "mapping in direct mode: sets no time of access",
+	{ "shared-map", "shared mappings in direct mode: ENODEV",
+	  "they would not be shared", shares_without_backing },
+	{ "atime", "mapping in direct mode: sets no time of access",
 	  "only the daemon's reading does", maps_unused },
 };
 
@@ -442,8 +445,9 @@ static void report(void)
 	       COUNT(people));
 	for (size_t i = 0; i < COUNT(differences); i++)
 		if (times[i])
-			printf("rights: %u times: %s (%s)\n", times[i],
-			       differences[i].what, differences[i].why);
+			printf("rights: %u times %s: %s (%s)\n", times[i],
+			       differences[i].word, differences[i].what,
+			       differences[i].why);
 }
 
 static int run(void)

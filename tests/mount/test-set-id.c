@@ -156,6 +156,7 @@ struct left {
 /*
  * Where the group may not execute, set-group-ID grants nothing. Natively it goes or stays
  * there as the writer is a member or not, and it is the daemon that writes.
+ * (difference: set-group-id)
  */
 static mode_t granted(mode_t mode)
 {
@@ -170,7 +171,8 @@ static struct left left(const char *dir)
 	};
 }
 
-/* What natively only root's writing leaves, who has CAP_FSETID. */
+/* What natively only root's writing leaves, who has CAP_FSETID. (difference:
+ * capabilities) */
 static void expect_roots(const struct person *who, const struct act *act,
 			 struct left *plain)
 {
@@ -182,6 +184,7 @@ static void expect_roots(const struct person *who, const struct act *act,
 /*
  * The kernel takes them before it asks whether somebody may do what he wants to, and so
  * they may be gone though it was refused: if he could take them, by writing or as owner.
+ * (difference: privileges)
  */
 static void expect_refused(const struct person *who, mode_t mode, struct left native,
 			   struct left *plain)
@@ -206,7 +209,8 @@ static void compare(const struct person *who, const struct act *act, mode_t mode
 	expected = person_do(who, act->run, PLAIN_DIR);
 	found = person_do(who, act->run, MOUNT_DIR);
 	refused = expected < 0;
-	/* That asks the daemon for nothing, so that it refuses nothing. */
+	/* That asks the daemon for nothing, so that it refuses nothing.
+	 * (difference: chown-nothing) */
 	if (act->run == act_chown_nothing && expected == -EPERM)
 		expected = 0;
 	if (found != expected)

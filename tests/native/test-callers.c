@@ -309,7 +309,8 @@ static void test_umask(void **state)
 	assert_int_equal(made_with(0), 0777);
 }
 
-/* A process that may not unshare, as in some containers, applies it by itself. */
+/* A process that may not unshare, as in some containers, applies it by itself.
+ * (difference: umask) */
 static _Noreturn void make_without_unshare(void)
 {
 	const struct sock_filter filter[] = {

@@ -45,7 +45,7 @@ static struct timespec as_timespec(struct statx_timestamp at)
 	return (struct timespec){ .tv_sec = at.tv_sec, .tv_nsec = at.tv_nsec };
 }
 
-/* Times of birth and the like are not every file system's. */
+/* Times of birth and the like are not every file system's. (difference: statx) */
 static long run_statx(struct side *side, const struct op *op, struct outcome *out)
 {
 	int flags = chance(op, 0, 50) ? AT_STATX_FORCE_SYNC : AT_STATX_SYNC_AS_STAT;

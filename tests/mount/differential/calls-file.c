@@ -30,7 +30,7 @@ static int open_flags(const struct op *op)
 			all |= flags[i].flag;
 	}
 	/* Not the owner's: the mount is refused with EPERM before it is asked for EACCES.
-	 */
+	 * (difference: noatime) */
 	if (op->user != USER_ROOT)
 		all &= ~O_NOATIME;
 	return all;
@@ -60,6 +60,7 @@ static long run_open(struct side *side, const struct op *op, struct outcome *out
 /*
  * A descriptor of a name, without an open file. It is closed at once: on tmpfs it pins
  * the object and its memory, and the mount pins nothing that is not open.
+ * (difference: release)
  */
 static long run_path(struct side *side, const struct op *op, struct outcome *out)
 {
@@ -88,7 +89,7 @@ static long run_tmpfile(struct side *side, const struct op *op, struct outcome *
 	r = errno_or(open(side->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, op->mode));
 	if (r >= 0)
 		close((int)r);
-	return side_refused(side, r < 0 ? r : 0, EOPNOTSUPP);
+	return side_refused(side, r < 0 ? r : 0, EOPNOTSUPP, "tmpfile");
 }
 
 static long run_close(struct side *side, const struct op *op, struct outcome *out)
@@ -114,7 +115,8 @@ static long run_dup(struct side *side, const struct op *op, struct outcome *out)
 	return 0;
 }
 
-/* Reading nothing is left out: only tmpfs itself takes it for an access. */
+/* Reading nothing is left out: only tmpfs itself takes it for an access.
+ * (difference: atime) */
 static size_t read_length(const struct op *op)
 {
 	return op->length ? op->length : 1;
@@ -205,7 +207,8 @@ static long run_lseek(struct side *side, const struct op *op, struct outcome *ou
 	return errno_or(lseek(side_fd(side, op->slot), offset, whence));
 }
 
-/* O_NOATIME stays as it is: the kernel has told the object's file of it once for all. */
+/* O_NOATIME stays as it is: the kernel has told the object's file of it once for all.
+ * (difference: noatime) */
 static long run_setfl(struct side *side, const struct op *op, struct outcome *out)
 {
 	int fd = side_fd(side, op->slot);

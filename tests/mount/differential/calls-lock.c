@@ -52,7 +52,7 @@ static long set(struct side *side, const struct op *op, struct outcome *out, int
 }
 
 /* Whose lock it is, is left out: to the mount each is an open file's, natively a
- * process's. */
+ * process's. (difference: lock-owner) */
 static long get(struct side *side, const struct op *op, struct outcome *out, int command)
 {
 	struct flock lock;

@@ -97,13 +97,14 @@ static long pass_by(struct side *side, const struct op *op, int flags,
 	if (flags & MAP_PRIVATE)
 		say_private(side, op, out);
 	reserve(side, op->map);
-	return flags & MAP_SHARED ? side_refused(side, 0, ENODEV) : 0;
+	return flags & MAP_SHARED ? side_refused(side, 0, ENODEV, "shared-map") : 0;
 }
 
 /*
  * On tmpfs a mapping keeps the open file that it was made through, and that one's locks.
  * Through passthrough it keeps the object alone, and the locks go with the last close. So
  * what is mapped is an open file of its own, which no lock can belong to.
+ * (difference: lock-end)
  */
 static int open_again(const struct side *side, unsigned int slot)
 {

@@ -35,7 +35,7 @@ static long run_rename(struct side *side, const struct op *op, struct outcome *o
 static long run_unlink(struct side *side, const struct op *op, struct outcome *out)
 {
 	/* Of others' files the mount says that they are no directories, tmpfs that they
-	 * stick. */
+	 * stick. (difference: rmdir) */
 	int flags = op->user == USER_ROOT && chance(op, 0, 5) ? AT_REMOVEDIR : 0;
 
 	say(out, "unlinkat(%s, %#x)", name_label(op->name), flags);
@@ -60,7 +60,7 @@ static long run_link(struct side *side, const struct op *op, struct outcome *out
 	r = errno_or(link(side_path(side, op->name), side_other_path(side, op->to)));
 	if (r == 0)
 		undo_link(side_other_path(side, op->to));
-	return side_refused(side, r, EPERM);
+	return side_refused(side, r, EPERM, "kinds");
 }
 
 static long run_symlink(struct side *side, const struct op *op, struct outcome *out)
@@ -71,7 +71,7 @@ static long run_symlink(struct side *side, const struct op *op, struct outcome *
 	r = errno_or(symlink("x", side_path(side, op->name)));
 	if (r == 0)
 		unlink(side_path(side, op->name));
-	return side_refused(side, r, EPERM);
+	return side_refused(side, r, EPERM, "kinds");
 }
 
 static long run_mkdir(struct side *side, const struct op *op, struct outcome *out)
@@ -82,7 +82,7 @@ static long run_mkdir(struct side *side, const struct op *op, struct outcome *ou
 	r = errno_or(mkdir(side_path(side, op->name), op->mode));
 	if (r == 0)
 		rmdir(side_path(side, op->name));
-	return side_refused(side, r, EPERM);
+	return side_refused(side, r, EPERM, "kinds");
 }
 
 static long run_mknod(struct side *side, const struct op *op, struct outcome *out)
@@ -95,7 +95,7 @@ static long run_mknod(struct side *side, const struct op *op, struct outcome *ou
 	r = errno_or(mknod(side_path(side, op->name), type | op->mode, 0));
 	if (r == 0)
 		unlink(side_path(side, op->name));
-	return side_refused(side, r, EPERM);
+	return side_refused(side, r, EPERM, "kinds");
 }
 
 static long run_mknod_file(struct side *side, const struct op *op, struct outcome *out)

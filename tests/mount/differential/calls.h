@@ -30,7 +30,7 @@ struct call {
 	/*
 	 * Other descriptors' locks decide. The kernel tells the daemon of a last close,
 	 * which ends flock and OFD locks, but does not wait for it: an answer may come
-	 * late.
+	 * late. (difference: lock-end)
 	 */
 	bool may_lag;
 	long (*run)(struct side *side, const struct op *op, struct outcome *out);

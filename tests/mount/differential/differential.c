@@ -3,7 +3,7 @@
  * After each operation both file systems must hold the same memory: an object that the
  * mount keeps alive too long is a difference like any other. It may be given back a
  * moment later, since the kernel does not wait for the daemon when the last descriptor is
- * closed, so that is awaited.
+ * closed, so that is awaited. (difference: release)
  */
 #include <errno.h>
 #include <sched.h>

@@ -90,8 +90,9 @@ void side_say_identity(const struct side *side, struct outcome *out, ino_t ino)
 	say(out, " slots %#x", same);
 }
 
-long side_refused(const struct side *side, long result, int error)
+long side_refused(const struct side *side, long result, int error, const char *difference)
 {
+	(void)difference; /* for who compares the lists */
 	return side->model && side->io != IO_PLAIN && result >= 0 ? -error : result;
 }
 

@@ -58,22 +58,29 @@ void side_put(struct side *side, unsigned int slot, int fd);
 void side_say_identity(const struct side *side, struct outcome *out, ino_t ino);
 
 /*
- * The result @result of a call that a mount refuses with @error: the reference says so as
- * well, after its caller has undone what it did.
+ * What the mount does otherwise than the reference, and is left out here or done on both
+ * sides, is a row of "DIFFERENCES TO /dev/shm ITSELF" in shmfs(1). A comment says which,
+ * by the row's word: (difference: WORD). A test compares both lists.
  */
-long side_refused(const struct side *side, long result, int error);
+
+/*
+ * The result @result of a call that a mount refuses with @error: the reference says so as
+ * well, after its caller has undone what it did. @difference: the row's word.
+ */
+long side_refused(const struct side *side, long result, int error,
+		  const char *difference);
 
 /*
  * Has the kernel look at the file. It takes the place for appending through the daemon,
  * the end for copying, locking and private mappings, from the attributes that it last
  * saw, and no daemon can tell it of a native change in between. Looking makes it
- * decidable.
+ * decidable. (difference: size)
  */
 void side_look(const struct side *side, unsigned int slot);
 
 /*
  * The same, and an access. tmpfs takes mapping and splicing for one even where there is
  * nothing to read, and such a daemon is then not asked at all; it does not take advice
- * for one, for which the kernel makes every daemon read.
+ * for one, for which the kernel makes every daemon read. (difference: atime)
  */
 void side_access(const struct side *side, unsigned int slot);

@@ -302,7 +302,8 @@ static void describe_append(const struct op *op, struct outcome *out)
 	say(out, "slot %u, %zu, at %lld", op->slot, op->length, (long long)append_at(op));
 }
 
-/* Where the file ends is what the kernel has seen last: so it looks. */
+/* Where the file ends is what the kernel has seen last: so it looks. (difference: size)
+ */
 static long mount_append(struct side *side, const struct op *op, struct outcome *out)
 {
 	struct iovec part = { (char *)op_bytes(op), op->length };

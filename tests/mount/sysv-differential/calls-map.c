@@ -53,7 +53,8 @@ static long mount_mmap(struct side *side, const struct op *op, struct outcome *o
 	struct stat st;
 	long r;
 
-	/* The kernel takes the end for a private mapping from what it saw last. */
+	/* The kernel takes the end for a private mapping from what it saw last.
+	 * (difference: size) */
 	(void)!fstat(side->fds[op->slot], &st);
 	r = maps_make(&side->maps, op, side->fds[op->slot]);
 	if (r < 0 || passes(side, op->slot))
