@@ -176,9 +176,9 @@ static const struct step steps[] = {
 	{ "stat again", do_stat, "LOOKUP GETATTR", NULL },
 	{ "stat of a missing name", do_stat_missing, "LOOKUP", NULL },
 	{ "access", do_access, "LOOKUP ACCESS", NULL },
-	{ "open and close", do_open_and_close, "LOOKUP OPEN", NULL },
-	{ "create and close", do_create_and_close, "LOOKUP CREATE", NULL },
-	{ "open with O_CREAT", do_open_with_creat, "LOOKUP OPEN", NULL },
+	{ "open and close", do_open_and_close, "LOOKUP OPEN FLUSH", NULL },
+	{ "create and close", do_create_and_close, "LOOKUP CREATE FLUSH", NULL },
+	{ "open with O_CREAT", do_open_with_creat, "LOOKUP OPEN FLUSH", NULL },
 	{ "rename", do_rename, "LOOKUP LOOKUP RENAME", NULL },
 	{ "unlink", do_unlink, "LOOKUP UNLINK", NULL },
 	{ "truncate", do_truncate, "LOOKUP GETXATTR SETATTR", NULL },
@@ -193,7 +193,7 @@ static const struct step steps[] = {
 	{ "private mapping", do_map_private, "", NULL },
 	{ "its page faults", do_fault, "", "READ" },
 	{ "unmapping it", do_unmap, "", NULL },
-	{ "close", do_close, "", NULL },
+	{ "close", do_close, "FLUSH", NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 
@@ -207,19 +207,14 @@ static const struct step shared[] = {
 	{ "page faults", do_fault, "", NULL },
 	{ "fstat while mapped", do_fstat, "GETATTR", NULL },
 	{ "unmapping", do_unmap, "", NULL },
-	{ "close", do_close, "", NULL },
+	{ "close", do_close, "FLUSH", NULL },
 	{ NULL, NULL, NULL, NULL },
 };
 
-/* Closing a file costs a request once somebody has used record locks on the mount. */
 static const struct step locks[] = {
 	{ "open", do_open, "LOOKUP OPEN", NULL },
 	{ "flock", do_flock, "SETLK", NULL },
-	{ "close", do_close, "", NULL },
-	{ "open", do_open, "LOOKUP OPEN", NULL },
 	{ "fcntl", do_lock, "SETLK", NULL },
-	{ "close", do_close, "", NULL },
-	{ "open", do_open, "LOOKUP OPEN", NULL },
 	{ "close", do_close, "FLUSH", NULL },
 	{ NULL, NULL, NULL, NULL },
 };

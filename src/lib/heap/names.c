@@ -203,7 +203,7 @@ static int check_found(struct shmfs_heap *h, const struct found *f, uint64_t typ
 _public_ int shmfs_heap_find(struct shmfs_heap *heap, const char *name, uint64_t type,
 			     uint64_t size, void **ret)
 {
-	struct found found;
+	struct found found = { 0 };
 	size_t length;
 	uint64_t x;
 	int r = check_name(name, &length);
