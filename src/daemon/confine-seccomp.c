@@ -79,7 +79,7 @@ struct conditional {
 
 static const char of_all[] =
 	/* Requests, files and what is read of /proc. */
-	"read write readv writev pread64 pwrite64 open openat close lseek _llseek fstat "
+	"read write readv writev pread64 pwrite64 open openat close close_range lseek _llseek fstat "
 	"fstat64 newfstatat fstatat64 statx stat lstat statfs statfs64 fstatfs fstatfs64 "
 	"access faccessat faccessat2 fallocate flock readlink readlinkat "
 	/* Waiting, and time. */
@@ -98,7 +98,7 @@ static const char of_all[] =
 	"dup dup2 dup3 chdir pipe2 connect sendmsg sendto send getsockopt setsockopt ";
 
 static const char of_posix[] =
-	"pwritev2 preadv2 ftruncate ftruncate64 truncate truncate64 copy_file_range "
+	"openat2 pwritev2 preadv2 ftruncate ftruncate64 truncate truncate64 copy_file_range "
 	"fsync fdatasync getdents64 unlinkat renameat renameat2 chmod fchmodat fchmodat2 "
 	"fchownat utimensat utimensat_time64 getxattr listxattr setxattr removexattr "
 	"umask ";

@@ -7,10 +7,15 @@
  * sleep side by side and are woken in turn, each on a processor of its own.
  *
  * Others take part in two cases. When a request takes long, the monitor gives the
- * leadership to another thread, so that no request waits for the work of another, as long
- * as there are threads: users share them (slow.h). When requests are there without a
- * pause, helpers read and serve beside the leader for as long as it lasts.
+ * leadership to another thread, so that no request waits for the work of another: users
+ * share the threads (slow.h). When requests are there without a pause, helpers read and
+ * serve beside the leader for as long as it lasts; a helper whose request takes long is
+ * none any more, and another may help.
+ *
+ * All threads are there from the start. Later they might not be had, since whoever waits
+ * for a lock takes one as well, of those that the process may have.
  */
+#include <assert.h>
 #include <errno.h>
 #include <linux/fuse.h>
 #include <pthread.h>
@@ -21,6 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/demand.h"
 #include "daemon/dispatch.h"
 #include "daemon/loop.h"
 #include "daemon/slow.h"
@@ -30,8 +36,14 @@
 /* How long a request may keep others waiting: twice this at the most. */
 #define MONITOR_NS 2000000
 
-/* Between two attempts to wake a thread that is to end. */
-#define JOIN_NS 1000000
+/* No look of the monitor counts for more: the whole process may have been stopped. */
+#define LOOK_NS_MAX (UINT64_C(50) * 1000 * 1000)
+
+/* Between two attempts to wake a thread that is to end, and for how long in all. */
+#define JOIN_NS       1000000
+#define JOIN_PATIENCE (UINT64_C(2) * 1000 * 1000 * 1000)
+
+#define WORKER_STACK (512 * 1024)
 
 /* So many requests without a pause, and a helper is called. */
 #define STREAK 64
@@ -40,6 +52,7 @@ enum role {
 	ROLE_IDLE,
 	ROLE_LEADER,
 	ROLE_HELPER,
+	ROLE_LATER, /* does what others have left for later */
 };
 
 struct worker {
@@ -47,11 +60,15 @@ struct worker {
 	pthread_t thread;
 	pthread_cond_t called;
 	enum role role;        /* protected by loop->lock */
+	atomic_ulong busy;     /* the number of the request that it serves, or 0 */
+	unsigned long seen;    /* that number, the monitor's last time */
 	bool slow;             /* what it serves takes long; protected by loop->lock */
-	uid_t slow_uid;        /* likewise: whose that counts as */
+	uint64_t age;          /* nanoseconds that it has taken since; likewise */
+	bool joined;           /* protected by nothing: the threads have ended */
 	atomic_bool receiving; /* it may be woken: no native call is under way */
+	struct serving serving;
 	struct fuse_buf buf;
-	struct worker *next;      /* in loop->workers; protected by loop->lock */
+	struct worker *next;      /* in loop->workers; does not change */
 	struct worker *next_idle; /* in loop->idle; protected by loop->lock */
 };
 
@@ -61,29 +78,25 @@ struct loop {
 	bool (*serves)(void *context, const void *header);
 	void (*told)(void *context, uint32_t request, uint64_t ns);
 	void *context; /* of those two */
-	unsigned int max_threads;
 	unsigned int max_helpers;
 	struct dispatch_loss loss;
 
 	atomic_uint helpers; /* there are */
-	atomic_ulong served; /* requests that leaders have begun to serve */
-	atomic_ulong busy;   /* the number of the one that the leader serves, or 0 */
+	atomic_ulong served; /* requests that were begun */
 	atomic_bool watched; /* by the monitor, which otherwise sleeps */
 	struct slow slow;
-
-	/* Those that there are from the start. */
-	struct worker *first;
 	pthread_t monitor;
 	bool monitored;
 
 	pthread_mutex_t lock;
-	pthread_cond_t watch;          /* for the monitor: watched, or ended */
-	pthread_cond_t end;            /* for loop_run() */
-	bool ended;                    /* protected by lock */
-	int result;                    /* protected by lock */
-	unsigned int threads;          /* protected by lock */
-	struct worker *workers, *idle; /* protected by lock */
-	struct worker *leader;         /* the last to be called; protected by lock */
+	pthread_cond_t watch;   /* for the monitor: watched, or ended */
+	pthread_cond_t end;     /* for loop_run() */
+	bool ended;             /* protected by lock */
+	int result;             /* protected by lock */
+	struct worker *workers; /* does not change while there are threads */
+	struct worker *idle;    /* protected by lock */
+	unsigned int threads;   /* workers that there are */
+	unsigned int held;      /* that did not end when they were told to */
 };
 
 static int wake_signal(void)
@@ -104,18 +117,30 @@ static void *work(void *data);
 static int start_thread(pthread_t *thread, void *(*run)(void *), void *data)
 {
 	sigset_t blocked, before;
+	pthread_attr_t small;
 	int r;
 
+	pthread_attr_init(&small);
+	pthread_attr_setstacksize(&small, WORKER_STACK);
 	sigfillset(&blocked);
 	sigdelset(&blocked, wake_signal());
 	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	r = pthread_create(thread, NULL, run, data);
+	r = pthread_create(thread, &small, run, data);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&small);
 	return -r;
 }
 
+/* Called with the lock held. The last one that stopped working is the warmest. */
+static void put_idle(struct worker *w)
+{
+	w->role = ROLE_IDLE;
+	w->next_idle = w->loop->idle;
+	w->loop->idle = w;
+}
+
 /* Called with the lock held. */
-static int add_worker(struct loop *l, struct worker **ret)
+static int add_worker(struct loop *l)
 {
 	struct worker *w = calloc(1, sizeof(*w));
 	int r;
@@ -133,20 +158,17 @@ static int add_worker(struct loop *l, struct worker **ret)
 	w->next = l->workers;
 	l->workers = w;
 	l->threads++;
-	*ret = w;
+	put_idle(w);
 	return 0;
 }
 
-/* Called with the lock held. A worker without a role, or NULL where no more can be had.
- */
+/* Called with the lock held. A worker without a role, or NULL where there is none. */
 static struct worker *take_idle(struct loop *l)
 {
 	struct worker *w = l->idle;
 
 	if (w)
 		l->idle = w->next_idle;
-	else if (l->threads >= l->max_threads || add_worker(l, &w) < 0)
-		return NULL;
 	return w;
 }
 
@@ -154,17 +176,7 @@ static struct worker *take_idle(struct loop *l)
 static void call(struct worker *w, enum role role)
 {
 	w->role = role;
-	if (role == ROLE_LEADER)
-		w->loop->leader = w;
 	pthread_cond_signal(&w->called);
-}
-
-/* Called with the lock held. The last one that stopped working is the warmest. */
-static void put_idle(struct worker *w)
-{
-	w->role = ROLE_IDLE;
-	w->next_idle = w->loop->idle;
-	w->loop->idle = w;
 }
 
 /* Called with the lock held. */
@@ -191,43 +203,87 @@ static void wake_monitor(struct loop *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-/* What is asked for; it need not be in memory. */
-static uint32_t request_of(const struct fuse_buf *buf)
-{
-	const struct fuse_in_header *header = buf->mem;
-
-	return buf->flags & FUSE_BUF_IS_FD ? 0 : header->opcode;
-}
-
 static bool is_served(const struct loop *l, const struct fuse_buf *buf)
 {
 	return !l->serves || buf->flags & FUSE_BUF_IS_FD ||
 	       l->serves(l->context, buf->mem);
 }
 
-static void process(struct loop *l, const struct fuse_buf *buf)
+static void process(struct worker *w, const struct fuse_buf *buf)
 {
-	uint32_t request = request_of(buf);
+	struct loop *l = w->loop;
 	uint64_t begin = clock_ns();
 
 	if (!is_served(l, buf))
 		return;
 	dispatch(l->session, buf, &l->loss);
 	if (l->told)
-		l->told(l->context, request, clock_ns() - begin);
+		l->told(l->context, w->serving.demand.opcode, clock_ns() - begin);
 }
 
-/* Serves the request of @w as leader. Returns whether it still is when that is done. */
-static bool serve(struct worker *w)
+/* The monitor looks after @w from here on. */
+static unsigned long begin(struct worker *w)
 {
 	struct loop *l = w->loop;
 	unsigned long number = atomic_fetch_add(&l->served, 1) + 1;
 
-	atomic_store(&l->busy, number);
+	atomic_store(&w->busy, number);
 	if (!atomic_load(&l->watched))
 		wake_monitor(l);
-	process(l, &w->buf);
-	return atomic_compare_exchange_strong(&l->busy, &number, 0);
+	return number;
+}
+
+/*
+ * Called with the lock held. What was left for when the request is answered takes long,
+ * and a thread with nothing else to do is the one to do it.
+ */
+static void do_afterwards(struct worker *w)
+{
+	struct serving *s = &w->serving;
+	struct worker *other = s->after ? take_idle(w->loop) : NULL;
+
+	if (other) {
+		other->serving.after = s->after;
+		other->serving.after_context = s->after_context;
+		call(other, ROLE_LATER);
+	} else if (s->after) {
+		pthread_mutex_unlock(&w->loop->lock);
+		s->after(s->after_context);
+		pthread_mutex_lock(&w->loop->lock);
+	}
+	s->after = NULL;
+}
+
+/* Serves the request of @w in its role. Returns whether it still has that when it is
+ * done. */
+static bool serve(struct worker *w)
+{
+	struct loop *l = w->loop;
+	struct serving *s = &w->serving;
+	enum slow_verdict verdict;
+	unsigned long number;
+
+	s->demand = demand_of(&w->buf);
+	verdict = slow_admit(&l->slow, &s->demand, &w->buf);
+	if (verdict == SLOW_TAKEN)
+		return true;
+	s->hasty = verdict == SLOW_HURRY;
+	number = begin(w);
+	process(w, &w->buf);
+	if (s->hasty) {
+		s->hasty = false;
+		if (s->would_wait && !slow_put_off(&l->slow, &s->demand, &w->buf))
+			process(w, &w->buf);
+		s->would_wait = false;
+	}
+	if (!atomic_compare_exchange_strong(&w->busy, &number, 0))
+		return false;
+	if (s->after) {
+		pthread_mutex_lock(&l->lock);
+		do_afterwards(w);
+		pthread_mutex_unlock(&l->lock);
+	}
+	return true;
 }
 
 static void call_helper(struct loop *l)
@@ -271,33 +327,37 @@ static void help(struct worker *w)
 
 	while (!atomic_load(&l->source.sleeping) &&
 	       source_receive(&l->source, &w->buf, &w->receiving) > 0)
-		process(l, &w->buf);
+		if (!serve(w))
+			return;
 	atomic_fetch_sub(&l->helpers, 1);
 }
 
-/* What @uid asked for is done. Serves what was put off until then. */
-static void serve_put_off(struct loop *l, uid_t uid)
-{
-	struct slow_request *r;
-
-	while ((r = slow_end(&l->slow, uid))) {
-		const struct fuse_buf buf = { .size = r->size, .mem = r->bytes };
-
-		process(l, &buf);
-		uid = r->uid;
-		free(r);
-	}
-}
-
-/* Called with the lock held, which it gives up meanwhile. */
+/*
+ * Called with the lock held, which it gives up meanwhile. What @w served took long and is
+ * done: serves what was put off until then.
+ */
 static void end_slow(struct worker *w)
 {
-	if (!w->slow)
-		return;
-	w->slow = false;
-	pthread_mutex_unlock(&w->loop->lock);
-	serve_put_off(w->loop, w->slow_uid);
-	pthread_mutex_lock(&w->loop->lock);
+	struct loop *l = w->loop;
+	struct serving *s = &w->serving;
+	struct slow_request *r;
+
+	while (w->slow) {
+		do_afterwards(w);
+		r = slow_end(&l->slow, &s->demand, atomic_load(&s->given_up));
+		w->slow = r;
+		atomic_store(&s->given_up, false);
+		if (r) {
+			const struct fuse_buf buf = { .size = r->size, .mem = r->bytes };
+
+			s->demand = r->demand;
+			w->age = r->age;
+			pthread_mutex_unlock(&l->lock);
+			process(w, &buf);
+			free(r);
+			pthread_mutex_lock(&l->lock);
+		}
+	}
 }
 
 static void *work(void *data)
@@ -305,6 +365,7 @@ static void *work(void *data)
 	struct worker *w = data;
 	struct loop *l = w->loop;
 
+	demand_serve_with(&w->serving);
 	pthread_mutex_lock(&l->lock);
 	while (!l->ended) {
 		enum role role = w->role;
@@ -316,9 +377,13 @@ static void *work(void *data)
 		pthread_mutex_unlock(&l->lock);
 		if (role == ROLE_LEADER)
 			lead(w);
-		else
+		else if (role == ROLE_HELPER)
 			help(w);
+		else
+			w->serving.after(w->serving.after_context);
 		pthread_mutex_lock(&l->lock);
+		if (role == ROLE_LATER)
+			w->serving.after = NULL;
 		end_slow(w);
 		put_idle(w);
 	}
@@ -331,20 +396,58 @@ static void *work(void *data)
  * The monitor
  */
 
-/* Called with the lock held. Somebody else leads while request @number goes on. */
-static void replace_leader(struct loop *l, unsigned long number)
+/*
+ * Called with the lock held. Request @number of @w takes long: somebody else has its role
+ * while it goes on. Without anybody to lead the leader stays.
+ */
+static void find_slow(struct loop *l, struct worker *w, unsigned long number)
 {
-	struct worker *w = take_idle(l);
-	struct worker *held = l->leader;
+	bool leads = w->role == ROLE_LEADER;
+	struct worker *other = leads ? take_idle(l) : NULL;
 
-	if (!w)
+	if (leads && !other)
 		return;
-	if (!atomic_compare_exchange_strong(&l->busy, &number, 0)) {
-		put_idle(w);
+	if (!atomic_compare_exchange_strong(&w->busy, &number, 0)) {
+		if (other)
+			put_idle(other);
 		return;
 	}
-	held->slow = slow_begin(&l->slow, &held->buf, &held->slow_uid);
-	call(w, ROLE_LEADER);
+	w->slow = true;
+	w->age = 0;
+	slow_begin(&l->slow, &w->serving.demand);
+	if (leads)
+		call(other, ROLE_LEADER);
+	else
+		atomic_fetch_sub(&l->helpers, 1);
+}
+
+/* Called with the lock held. @w has had @ns more. Returns whether it is to be looked
+ * after further on. */
+static bool look_after(struct loop *l, struct worker *w, uint64_t ns)
+{
+	unsigned long number = atomic_load(&w->busy);
+
+	if (number && number == w->seen)
+		find_slow(l, w, number);
+	w->seen = number;
+	if (!w->slow || w->serving.demand.class != DEMAND_DIRECTORY ||
+	    atomic_load(&w->serving.given_up))
+		return number;
+	w->age += ns;
+	if (w->age < SLOW_DIRECTORY_NS)
+		return true;
+	atomic_store(&w->serving.given_up, true);
+	slow_give_up(&l->slow, &w->serving.demand);
+	return number;
+}
+
+/* Called with the lock held. */
+static bool is_busy(const struct loop *l)
+{
+	for (const struct worker *w = l->workers; w; w = w->next)
+		if (atomic_load(&w->busy))
+			return true;
+	return false;
 }
 
 /* Called with the lock held. Returns when more than @served requests have begun. */
@@ -352,7 +455,7 @@ static void rest(struct loop *l, unsigned long served)
 {
 	atomic_store(&l->watched, false);
 	/* Who begins to serve from here on sees that nobody watches. */
-	if (served == atomic_load(&l->served) && !atomic_load(&l->busy))
+	if (served == atomic_load(&l->served) && !is_busy(l))
 		while (!l->ended && !atomic_load(&l->watched))
 			pthread_cond_wait(&l->watch, &l->lock);
 	atomic_store(&l->watched, true);
@@ -367,21 +470,26 @@ static void tick(struct loop *l)
 		;
 }
 
-/* Wakes up for as long as requests come, and rests with them. */
+/* Wakes up for as long as requests come or get old, and rests with them. */
 static void *monitor(void *data)
 {
 	struct loop *l = data;
-	unsigned long served = 0, busy = 0;
+	unsigned long served = 0;
+	uint64_t before, ns;
+	bool active = false;
 
 	pthread_mutex_lock(&l->lock);
 	while (!l->ended) {
-		if (!busy && served == atomic_load(&l->served))
+		if (!active && served == atomic_load(&l->served))
 			rest(l, served);
 		served = atomic_load(&l->served);
-		busy = atomic_load(&l->busy);
+		before = clock_ns();
 		tick(l);
-		if (busy && busy == atomic_load(&l->busy))
-			replace_leader(l, busy);
+		ns = clock_ns() - before;
+		ns = ns < LOOK_NS_MAX ? ns : LOOK_NS_MAX;
+		active = slow_age(&l->slow, ns);
+		for (struct worker *w = l->workers; w; w = w->next)
+			active |= look_after(l, w, ns);
 	}
 	pthread_mutex_unlock(&l->lock);
 	return NULL;
@@ -397,7 +505,7 @@ static unsigned int processors(void)
 	return n < 1 ? 1 : (unsigned int)n;
 }
 
-/* Helpers are not watched: should all be held up, many others must be left. */
+/* Until they are seen to take long they all may be held up, and others must be left. */
 static unsigned int helpers_for(unsigned int threads)
 {
 	unsigned int n = processors() - 1;
@@ -405,10 +513,15 @@ static unsigned int helpers_for(unsigned int threads)
 	return n < threads / 4 ? n : threads / 4;
 }
 
-/* One is left to lead. */
+/*
+ * One is left to lead, and those to help. As many may come to wait for a directory in the
+ * same moment, whoever has his share.
+ */
 static unsigned int threads_for_slow(unsigned int threads, unsigned int helpers)
 {
-	return threads > helpers + 1 ? threads - helpers - 1 : 1;
+	unsigned int others = 2 * (helpers + 1);
+
+	return threads > others ? threads - others : 1;
 }
 
 static void init_conditions(struct loop *l)
@@ -422,41 +535,58 @@ static void init_conditions(struct loop *l)
 	pthread_condattr_destroy(&attributes);
 }
 
-/* What serving takes is there before anybody is told that we do. */
-static int start(struct loop *l)
+/*
+ * What serving takes is there before anybody is told that we do. With fewer threads than
+ * @threads less can be held up at once, but two take turns to lead.
+ */
+static int start(struct loop *l, unsigned int threads)
 {
-	int r;
+	int r = 0;
 
 	pthread_mutex_lock(&l->lock);
-	r = add_worker(l, &l->first);
-	if (r == 0)
-		r = start_thread(&l->monitor, monitor, l);
-	l->monitored = r == 0;
+	while (r == 0 && l->threads < threads)
+		r = add_worker(l);
 	pthread_mutex_unlock(&l->lock);
+	if (l->threads < 2 && r < 0)
+		return r;
+	l->max_helpers = helpers_for(l->threads);
+	slow_init(&l->slow, fuse_session_fd(l->session),
+		  threads_for_slow(l->threads, l->max_helpers), &l->loss);
+	r = start_thread(&l->monitor, monitor, l);
+	l->monitored = r == 0;
 	return r;
 }
 
-/* The loop has ended, so there will be no more workers. */
+/* The loop has ended. What a user keeps busy a thread may wait for without end. */
 static void join_workers(struct loop *l)
+{
+	uint64_t last = clock_ns() + JOIN_PATIENCE;
+
+	l->held = 0;
+	for (struct worker *w = l->workers; w; w = w->next) {
+		while (!w->joined) {
+			struct timespec until = clock_in(CLOCK_REALTIME, JOIN_NS);
+
+			w->joined = pthread_timedjoin_np(w->thread, NULL, &until) == 0;
+			if (!w->joined && clock_ns() > last)
+				break;
+			/* A helper may be asleep. */
+			if (!w->joined)
+				loop_stop(l);
+		}
+		l->held += !w->joined;
+	}
+}
+
+static void free_workers(struct loop *l)
 {
 	struct worker *w;
 
-	for (w = l->workers; w; w = w->next) {
-		struct timespec until = clock_in(CLOCK_REALTIME, JOIN_NS);
-
-		/* A helper may be asleep. */
-		while (pthread_timedjoin_np(w->thread, NULL, &until) != 0) {
-			loop_stop(l);
-			until = clock_in(CLOCK_REALTIME, JOIN_NS);
-		}
-	}
-	pthread_mutex_lock(&l->lock);
 	while ((w = l->workers)) {
 		l->workers = w->next;
 		pthread_cond_destroy(&w->called);
 		free(w);
 	}
-	pthread_mutex_unlock(&l->lock);
 }
 
 int loop_new(struct fuse_session *session, const struct loop_config *config,
@@ -477,14 +607,10 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	l->told = config->served;
 	l->context = config->context;
 	l->loss = config->loss;
-	l->max_threads = config->threads;
-	l->max_helpers = helpers_for(config->threads);
-	slow_init(&l->slow, fuse_session_fd(session),
-		  threads_for_slow(config->threads, l->max_helpers), &l->loss);
-	source_init(&l->source, session, &l->slow, config->poll_ns);
+	source_init(&l->source, session, config->poll_ns);
 	pthread_mutex_init(&l->lock, NULL);
 	init_conditions(l);
-	r = start(l);
+	r = start(l, config->threads);
 	if (r == 0)
 		*ret = take_ptr(l);
 	return r;
@@ -507,6 +633,8 @@ struct loop *loop_free(struct loop *l)
 	if (!l)
 		return NULL;
 	join(l);
+	assert(l->held == 0);
+	free_workers(l);
 	slow_done(&l->slow);
 	pthread_cond_destroy(&l->end);
 	pthread_cond_destroy(&l->watch);
@@ -521,7 +649,7 @@ int loop_run(struct loop *l)
 
 	source_start(&l->source);
 	pthread_mutex_lock(&l->lock);
-	call(l->first, ROLE_LEADER);
+	call(take_idle(l), ROLE_LEADER);
 	while (!l->ended)
 		pthread_cond_wait(&l->end, &l->lock);
 	r = l->result;
@@ -535,7 +663,12 @@ void loop_stop(struct loop *l)
 	source_stop(&l->source);
 	pthread_mutex_lock(&l->lock);
 	for (struct worker *w = l->workers; w; w = w->next)
-		if (atomic_load(&w->receiving))
+		if (!w->joined && atomic_load(&w->receiving))
 			pthread_kill(w->thread, wake_signal());
 	pthread_mutex_unlock(&l->lock);
+}
+
+unsigned int loop_held(const struct loop *l)
+{
+	return l->held;
 }

@@ -25,15 +25,24 @@ struct loop;
 
 int loop_new(struct fuse_session *session, const struct loop_config *config,
 	     struct loop **ret);
-/* Takes NULL, returns NULL. The loop must have ended, or never have run. */
+/* Takes NULL, returns NULL. The loop must have ended with no thread held up, or never
+ * have run. */
 struct loop *loop_free(struct loop *l);
 DEFINE_CLEANUP(struct loop, loop, loop_free);
 
 /*
  * Serves until the file system is unmounted or loop_stop() was called: 0; or a negative
- * errno. What was read is served before it returns, but what was put off (slow.h).
+ * errno. What was read is served before it returns, but what was put off (slow.h), and
+ * what takes seconds.
  */
 int loop_run(struct loop *l);
+
+/*
+ * The threads that had not ended when loop_run() returned, some seconds after it was told
+ * to: a user keeps busy what their requests wait for. They use the session and what it
+ * serves, which must not go before the process does.
+ */
+unsigned int loop_held(const struct loop *l);
 
 /*
  * Ends the loop. A thread that sleeps is woken by a signal, and would sleep over one that

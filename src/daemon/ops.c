@@ -11,6 +11,7 @@
 #include <sys/file.h>
 
 #include "daemon/buffer.h"
+#include "daemon/demand.h"
 #include "daemon/dispatch.h"
 #include "daemon/notify.h"
 #include "config.h"
@@ -59,6 +60,8 @@ struct caller caller_of(fuse_req_t req)
 		.context = req,
 		.journal = requests_mine(),
 		.before = requests_before(),
+		.hasty = demand_is_hasty(),
+		.given_up = demand_given_up(),
 	};
 }
 
@@ -110,12 +113,16 @@ static void reply_count(fuse_req_t req, ssize_t r)
 		fuse_reply_write(req, (size_t)r);
 }
 
+/* Files that are closed, before more of them wait in the kernel than come to us. */
+#define BACKGROUND 1024
+
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
 	struct ops_context *c = userdata;
 
 	c->initialized = true;
 	conn->max_read = c->max_read;
+	conn->max_background = BACKGROUND;
 	passthrough_negotiate(conn, c->passthrough);
 }
 
@@ -125,6 +132,11 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	struct fs_entry e = { .node = 0 };
 	int r = tree_lookup(tree_of(req), &caller, parent, name, &e);
 
+	if (r == -EAGAIN && caller.hasty) {
+		demand_would_wait();
+		fuse_reply_none(req);
+		return;
+	}
 	/* Nothing there, for the kernel to keep, is an entry without a node. */
 	if (r == -ENOENT && e.keep_name)
 		r = 0;
@@ -171,11 +183,22 @@ static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		     dev_t device)
 {
+	const struct tree *tree = tree_of(req);
 	struct caller caller = caller_of(req);
+	struct fuse_entry_param param;
 	struct fs_entry e;
+	int r = tree_mknod(tree, &caller, parent, name, mode, &e);
 
 	(void)device;
-	reply_entry(req, tree_mknod(tree_of(req), &caller, parent, name, mode, &e), &e);
+	if (r < 0) {
+		reply_status(req, r);
+		return;
+	}
+	param = param_of(req, &e);
+	if (fuse_reply_entry(req, &param) == -ENOENT) {
+		tree_unmake(tree, &caller, name, &e);
+		tree_forget(tree, e.node, 1);
+	}
 }
 
 /* Shared memory knows neither directories nor links. */
@@ -209,20 +232,41 @@ static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const ch
 	reply_status(req, -EPERM);
 }
 
+static void unref(void *file)
+{
+	native_file_unref(file);
+}
+
+/*
+ * The last reference to a large object takes its memory with it, which takes long. The
+ * kernel holds the directory until it has the answer, so that comes first.
+ */
+static void let_go(struct native_file *last)
+{
+	if (last)
+		demand_afterwards(unref, last);
+}
+
 static void op_unlink(fuse_req_t req, fuse_ino_t parent, const char *name)
 {
 	struct caller caller = caller_of(req);
+	struct native_file *last = NULL;
 
+	caller.last = &last;
 	reply_status(req, tree_unlink(tree_of(req), &caller, parent, name));
+	let_go(last);
 }
 
 static void op_rename(fuse_req_t req, fuse_ino_t parent, const char *from,
 		      fuse_ino_t new_parent, const char *to, unsigned int flags)
 {
 	struct caller caller = caller_of(req);
+	struct native_file *last = NULL;
 
+	caller.last = &last;
 	reply_status(req, tree_rename(tree_of(req), &caller, parent, from, new_parent, to,
 				      flags));
+	let_go(last);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
@@ -262,6 +306,7 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	}
 	param = param_of(req, &e);
 	if (passthrough_reply_create(req, &param, &file) == -ENOENT) {
+		tree_unmake(tree, &caller, name, &e);
 		fs_release(tree_find(tree, &parent), file.number);
 		tree_forget(tree, e.node, 1);
 	}

@@ -23,6 +23,10 @@ void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 	want(conn, (uint64_t)FUSE_CAP_DONT_MASK);
 	/* The first version of that would leave the bits alone and tell nobody. */
 	fuse_unset_feature_flag(conn, (uint64_t)FUSE_CAP_HANDLE_KILLPRIV);
+	/* What the kernel sends without waiting is held to a number in all, and closing
+	 * is sent so: nothing else may be, as it could wait for users. */
+	fuse_unset_feature_flag(conn, (uint64_t)FUSE_CAP_ASYNC_READ);
+	fuse_unset_feature_flag(conn, (uint64_t)FUSE_CAP_ASYNC_DIO);
 	/* Objects never lie on a stacked file system, and one may still be stacked on us.
 	 */
 	conn->max_backing_stack_depth = FUSE_BACKING_STACKED_UNDER;

@@ -133,6 +133,9 @@ int passthrough_attach(struct fuse_session *se)
 void passthrough_negotiate(struct fuse_conn_info *conn, bool wanted)
 {
 	conn->want |= conn->capable & FUSE_CAP_DONT_MASK;
+	/* What the kernel sends without waiting is held to a number in all, and closing
+	 * is sent so: nothing else may be, as it could wait for users. */
+	conn->want &= ~(unsigned int)(FUSE_CAP_ASYNC_READ | FUSE_CAP_ASYNC_DIO);
 	init.wanted = wanted;
 }
 

@@ -1,27 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A request is known to take long only when it does, so nothing here costs a request that
- * does not; and who has his share of such requests is put off whatever he asks of a file,
- * since it may wait for the same object.
- *
- * Requests about names are never put off: while the kernel waits for one, others wait for
- * the directory. But for the same reason there are never many of them that change names,
- * and the others do not wait for objects.
+ * does not; and a user who has his share of such requests is put off whatever he asks of
+ * a file, since it may wait for the same object.
  *
  * What is put off waits for some request that takes long to end, and there is one: else
- * nobody would have his share. Whoever ends looks for what can be served then, so the
- * last one finds all that is left.
+ * nobody would have his share, and no directory would be waited for. Whoever ends looks
+ * for what can be served then, so the last one finds all that is left.
  */
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/uio.h>
 #include <utlist.h>
 
 #include "daemon/slow.h"
-#include "fs/fs.h"
-#include "util/slots.h"
 
 /* The bytes of all requests that are put off: mostly data of writes. */
 #define BYTES_MAX ((size_t)64 << 20)
@@ -47,128 +40,178 @@ void slow_done(struct slow *s)
 	quota_done(&s->quota);
 }
 
-#define OPCODE_STATX 52 /* Linux 6.6; the header at hand may be older */
-
-/* Whether the kernel holds nothing but the file until the request is answered. */
-static bool is_of_file(const struct fuse_in_header *request)
+/* Called with the lock held. The directory @node if somebody waits for it, or NULL. */
+static struct slow_directory *find(struct slow *s, uint64_t node)
 {
-	switch (request->opcode) {
-	case FUSE_OPEN:
-	case FUSE_READ:
-	case FUSE_WRITE:
-	case FUSE_FALLOCATE:
-	case FUSE_COPY_FILE_RANGE:
-	case FUSE_LSEEK:
-	case FUSE_FSYNC:
-	case FUSE_GETATTR:
-	case FUSE_SETATTR:
-	case FUSE_GETXATTR:
-	case FUSE_LISTXATTR:
-	case FUSE_SETXATTR:
-	case FUSE_REMOVEXATTR:
-	case FUSE_FLUSH:
-	case FUSE_GETLK:
-	case FUSE_SETLK:
-	case FUSE_SETLKW:
-	case FUSE_IOCTL:
-	case OPCODE_STATX:
-		/* The directories of tree.h have a number in common. */
-		return (request->nodeid & ((UINT64_C(1) << SLOTS_BITS) - 1)) != FS_ROOT;
-	default:
-		return false;
-	}
+	for (int i = 0; i < SLOW_DIRECTORIES; i++)
+		if (s->directories[i].waiting > 0 && s->directories[i].node == node)
+			return &s->directories[i];
+	return NULL;
 }
 
-/* Root's where it is nobody's, as the kernel's own (FORGET, INTERRUPT) are. */
-static uid_t uid_of(const struct fuse_buf *buf)
+static void refuse(const struct slow *s, const struct demand *d, int error)
 {
-	const struct fuse_in_header *header = buf->mem;
-
-	if (buf->flags & FUSE_BUF_IS_FD || buf->size < sizeof(*header))
-		return 0;
-	return header->uid;
+	/* A caller who is gone need not be told. */
+	if (demand_answer(d, s->fd, error) && s->loss->tell)
+		s->loss->tell(s->loss->context, d->thread);
 }
 
-static struct slow_request *copy(const struct fuse_buf *buf)
-{
-	struct slow_request *r = malloc(sizeof(*r) + buf->size);
-
-	if (!r)
-		return NULL;
-	r->uid = uid_of(buf);
-	r->size = buf->size;
-	memcpy(r->bytes, buf->mem, buf->size);
-	return r;
-}
-
-/* Closing a file cannot be refused: its locks would stay. */
-static int no_room(const struct fuse_buf *buf)
-{
-	const struct fuse_in_header *request = buf->mem;
-
-	return request->opcode == FUSE_FLUSH ? 0 : -ENOMEM;
-}
-
-/* Called with the lock held. Returns 1, or 0 where it is to be served now. */
-static int add(struct slow *s, const struct fuse_buf *buf)
+/* Called with the lock held. */
+static int add(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
 {
 	struct slow_request *r;
 
-	if (s->stopped || !quota_is_full(&s->quota, uid_of(buf)))
-		return 0;
 	if (s->bytes + buf->size > BYTES_MAX)
-		return no_room(buf);
-	r = copy(buf);
+		return -ENOMEM;
+	r = malloc(sizeof(*r) + buf->size);
 	if (!r)
-		return no_room(buf);
+		return -ENOMEM;
+	r->demand = *d;
+	r->age = 0;
+	r->size = buf->size;
+	memcpy(r->bytes, buf->mem, buf->size);
 	DL_APPEND(s->list, r);
 	s->bytes += r->size;
-	return 1;
+	return 0;
 }
 
-static void refuse(const struct slow *s, const struct fuse_buf *buf)
+/* Called with the lock held. Returns 1 where the request is to be served. */
+static int put_off(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
 {
-	const struct fuse_in_header *request = buf->mem;
-	struct fuse_out_header reply = {
-		.len = sizeof(reply),
-		.error = -ENOMEM,
-		.unique = request->unique,
-	};
-	const struct iovec iov = { .iov_base = &reply, .iov_len = sizeof(reply) };
-	ssize_t n;
+	const struct slow_directory *busy;
 
-	if (s->loss->tell)
-		s->loss->tell(s->loss->context, (pid_t)request->pid);
-	n = writev(s->fd, &iov, 1);
-	(void)n; /* who is gone need not be told */
+	if (s->stopped)
+		return 1;
+	if (d->class == DEMAND_FILE)
+		return quota_is_full(&s->quota, d->uid) ? add(s, d, buf) : 1;
+	busy = find(s, d->node);
+	if (!busy)
+		return 1;
+	return busy->given_up > 0 ? -EBUSY : add(s, d, buf);
 }
 
-bool slow_put_off(struct slow *s, const struct fuse_buf *buf)
+bool slow_put_off(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
 {
 	int r;
 
-	if (atomic_load(&s->n) == 0 || uid_of(buf) == 0 || !is_of_file(buf->mem))
-		return false;
 	pthread_mutex_lock(&s->lock);
-	r = add(s, buf);
+	r = put_off(s, d, buf);
 	pthread_mutex_unlock(&s->lock);
 	if (r < 0)
-		refuse(s, buf);
-	return r != 0;
+		refuse(s, d, r);
+	return r <= 0;
 }
 
-static bool count(struct slow *s, uid_t uid)
+static bool is_busy(struct slow *s, uint64_t node)
 {
-	if (quota_force(&s->quota, uid) < 0)
-		return false;
+	bool busy;
+
+	pthread_mutex_lock(&s->lock);
+	busy = find(s, node);
+	pthread_mutex_unlock(&s->lock);
+	return busy;
+}
+
+enum slow_verdict slow_admit(struct slow *s, const struct demand *d,
+			     const struct fuse_buf *buf)
+{
+	if (atomic_load(&s->n) == 0 || d->class == DEMAND_NOTHING)
+		return SLOW_SERVE;
+	/* A name that is there is found without the directory. */
+	if (d->opcode == FUSE_LOOKUP)
+		return is_busy(s, d->node) ? SLOW_HURRY : SLOW_SERVE;
+	return slow_put_off(s, d, buf) ? SLOW_TAKEN : SLOW_SERVE;
+}
+
+/* Called with the lock held. */
+static void begin(struct slow *s, struct demand *d)
+{
+	struct slow_directory *directory = NULL;
+
+	d->counted = quota_force(&s->quota, d->uid) == 0;
 	atomic_fetch_add(&s->n, 1);
-	return true;
+	if (d->class != DEMAND_DIRECTORY)
+		return;
+	directory = find(s, d->node);
+	for (int i = 0; i < SLOW_DIRECTORIES && !directory; i++)
+		if (s->directories[i].waiting == 0)
+			directory = &s->directories[i];
+	/* More of them than there are kinds belong to no file system. */
+	if (!directory) {
+		d->class = DEMAND_FILE;
+		return;
+	}
+	directory->node = d->node;
+	directory->waiting++;
 }
 
-bool slow_begin(struct slow *s, const struct fuse_buf *buf, uid_t *ret_uid)
+void slow_begin(struct slow *s, struct demand *d)
 {
-	*ret_uid = uid_of(buf);
-	return count(s, *ret_uid);
+	pthread_mutex_lock(&s->lock);
+	begin(s, d);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Called with the lock held. Takes those out of the list that wait for directory @node
+ * (0: for any), and have done so for @age at least. */
+static struct slow_request *take_waiting(struct slow *s, uint64_t node, uint64_t age)
+{
+	struct slow_request *taken = NULL, *r, *next;
+
+	DL_FOREACH_SAFE(s->list, r, next)
+	{
+		if (r->demand.class != DEMAND_DIRECTORY || r->age < age ||
+		    (node && r->demand.node != node))
+			continue;
+		DL_DELETE(s->list, r);
+		s->bytes -= r->size;
+		DL_APPEND(taken, r);
+	}
+	return taken;
+}
+
+static void refuse_all(const struct slow *s, struct slow_request *list)
+{
+	struct slow_request *r, *next;
+
+	DL_FOREACH_SAFE(list, r, next)
+	{
+		refuse(s, &r->demand, -EBUSY);
+		free(r);
+	}
+}
+
+void slow_give_up(struct slow *s, const struct demand *d)
+{
+	struct slow_directory *directory;
+	struct slow_request *waiting;
+
+	pthread_mutex_lock(&s->lock);
+	directory = find(s, d->node);
+	directory->given_up++;
+	waiting = take_waiting(s, d->node, 0);
+	pthread_mutex_unlock(&s->lock);
+	refuse(s, d, -EBUSY);
+	refuse_all(s, waiting);
+}
+
+bool slow_age(struct slow *s, uint64_t ns)
+{
+	struct slow_request *r, *old;
+	bool any = false;
+
+	if (atomic_load(&s->n) == 0)
+		return false;
+	pthread_mutex_lock(&s->lock);
+	DL_FOREACH(s->list, r)
+	if (r->demand.class == DEMAND_DIRECTORY)
+		r->age += ns;
+	old = take_waiting(s, 0, SLOW_DIRECTORY_NS);
+	DL_FOREACH(s->list, r)
+	any = any || r->demand.class == DEMAND_DIRECTORY;
+	pthread_mutex_unlock(&s->lock);
+	refuse_all(s, old);
+	return any;
 }
 
 /* Called with the lock held. */
@@ -176,23 +219,35 @@ static struct slow_request *next(struct slow *s)
 {
 	struct slow_request *r;
 
+	if (s->stopped)
+		return NULL;
 	DL_FOREACH(s->list, r)
 	{
-		if (s->stopped || quota_is_full(&s->quota, r->uid) || !count(s, r->uid))
+		if (r->demand.class == DEMAND_DIRECTORY
+			    ? find(s, r->demand.node) != NULL
+			    : quota_is_full(&s->quota, r->demand.uid))
 			continue;
 		DL_DELETE(s->list, r);
 		s->bytes -= r->size;
+		begin(s, &r->demand);
 		return r;
 	}
 	return NULL;
 }
 
-struct slow_request *slow_end(struct slow *s, uid_t uid)
+struct slow_request *slow_end(struct slow *s, const struct demand *d, bool given_up)
 {
 	struct slow_request *r;
 
 	pthread_mutex_lock(&s->lock);
-	quota_give(&s->quota, uid);
+	if (d->counted)
+		quota_give(&s->quota, d->uid);
+	if (d->class == DEMAND_DIRECTORY) {
+		struct slow_directory *directory = find(s, d->node);
+
+		directory->waiting--;
+		directory->given_up -= given_up;
+	}
 	atomic_fetch_sub(&s->n, 1);
 	r = next(s);
 	pthread_mutex_unlock(&s->lock);

@@ -2,9 +2,13 @@
 #pragma once
 /*
  * Requests that take long, such as the allocation of much memory, or whatever waits for
- * an object that is busy with that. Each holds a thread up, of which there are only so
- * many; so users share those, as quota.h says, and what one asks of files beyond his
- * share is put off until a thread that has served such a request is free.
+ * an object or the directory that somebody keeps busy. Each holds a thread up, of which
+ * there are only so many. So users share them, as quota.h says, and what a user asks of
+ * files beyond his share is put off until such a thread is free.
+ *
+ * Of those who wait for a directory one holds a thread up, and the others are put off.
+ * None of them waits for longer than SLOW_DIRECTORY_NS: then the answer is EBUSY, and so
+ * it is at once for all who come later, until the directory is free.
  */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
@@ -13,14 +17,34 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/demand.h"
 #include "daemon/dispatch.h"
 #include "fs/quota.h"
 
+/*
+ * Whoever waits for a directory holds it on the mount, and others cannot even look there
+ * for what they could find natively. That is the bound of what one user may do to
+ * another, so it is short. But an honest removal waits as well, while the object is being
+ * allocated: two seconds are several GiB.
+ */
+#define SLOW_DIRECTORY_NS (UINT64_C(2) * 1000 * 1000 * 1000)
+
+/* At once: more than there are kinds. */
+#define SLOW_DIRECTORIES 8
+
 struct slow_request {
-	uid_t uid; /* whose it counts as */
+	struct demand demand;
+	uint64_t age; /* nanoseconds since it was put off */
 	struct slow_request *prev, *next;
 	size_t size;
 	char bytes[] __attribute__((aligned(8)));
+};
+
+/* One that requests wait for. */
+struct slow_directory {
+	uint64_t node;
+	unsigned int waiting;  /* threads; 0: none is here */
+	unsigned int given_up; /* those of them whose request has been answered */
 };
 
 struct slow {
@@ -32,6 +56,7 @@ struct slow {
 	struct slow_request *list;        /* put off; protected by lock */
 	size_t bytes;                     /* of those; protected by lock */
 	bool stopped;                     /* protected by lock */
+	struct slow_directory directories[SLOW_DIRECTORIES]; /* protected by lock */
 };
 
 /* So many threads may be held up. @fd is the session's; @loss is told of what is refused.
@@ -41,19 +66,30 @@ void slow_init(struct slow *s, int fd, unsigned int threads,
 /* What is still put off is never served. */
 void slow_done(struct slow *s);
 
-/*
- * Whether the request in @buf is none to be served now: it was put off, or where too much
- * is, refused with ENOMEM.
- */
-bool slow_put_off(struct slow *s, const struct fuse_buf *buf);
+enum slow_verdict {
+	SLOW_SERVE,
+	SLOW_HURRY, /* serve it without waiting for the directory, or else put it off */
+	SLOW_TAKEN, /* it was put off, or refused: ENOMEM, or EBUSY for a directory */
+};
 
-/* The request in @buf takes long. Returns whether it counts as @ret_uid's. */
-bool slow_begin(struct slow *s, const struct fuse_buf *buf, uid_t *ret_uid);
+/* What to do with the request in @buf, which demands @d. */
+enum slow_verdict slow_admit(struct slow *s, const struct demand *d,
+			     const struct fuse_buf *buf);
+/* It would wait for the directory. Returns false where that is free by now. */
+bool slow_put_off(struct slow *s, const struct demand *d, const struct fuse_buf *buf);
+
+/* The request that demands @d takes long. */
+void slow_begin(struct slow *s, struct demand *d);
+/* It waits for a directory and has waited long enough: it is answered. */
+void slow_give_up(struct slow *s, const struct demand *d);
 /*
- * One of @uid's is done. Returns one that was put off, which now counts as begun, to be
- * served and freed; or NULL.
+ * It is done. Returns one that was put off, which now counts as begun, to be served and
+ * freed; or NULL.
  */
-struct slow_request *slow_end(struct slow *s, uid_t uid);
+struct slow_request *slow_end(struct slow *s, const struct demand *d, bool given_up);
+
+/* Time has passed for what is put off. Returns whether there is any that gets old. */
+bool slow_age(struct slow *s, uint64_t ns);
 
 /* Nothing that is put off will be served any more. */
 void slow_stop(struct slow *s);

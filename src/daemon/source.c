@@ -9,12 +9,10 @@
 /* Between two attempts to have memory for requests. */
 #define MEMORY_NS 1000000
 
-void source_init(struct source *s, struct fuse_session *session, struct slow *slow,
-		 uint64_t poll_ns)
+void source_init(struct source *s, struct fuse_session *session, uint64_t poll_ns)
 {
 	*s = (struct source){
 		.session = session,
-		.slow = slow,
 		.fd = fuse_session_fd(session),
 	};
 	polling_init(&s->polling, poll_ns);
@@ -47,8 +45,6 @@ int source_receive(struct source *s, struct fuse_buf *buf, atomic_bool *receivin
 	atomic_store(receiving, true);
 	r = fuse_session_receive_buf(s->session, buf);
 	atomic_store(receiving, false);
-	if (r > 0 && slow_put_off(s->slow, buf))
-		return -EAGAIN;
 	/* Without memory for the buffer of a new thread, requests wait until there is. */
 	if (r == -ENOMEM)
 		nanosleep(&moment, NULL);

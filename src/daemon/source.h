@@ -13,11 +13,9 @@
 #include <stdatomic.h>
 
 #include "daemon/polling.h"
-#include "daemon/slow.h"
 
 struct source {
 	struct fuse_session *session; /* borrowed */
-	struct slow *slow;            /* borrowed: what is put off comes another time */
 	int fd;                       /* the session's */
 	atomic_bool stopped;
 	atomic_bool sleeping; /* the leader is about to sleep: others leave */
@@ -27,8 +25,7 @@ struct source {
 	unsigned int streak; /* requests that were there without a pause */
 };
 
-void source_init(struct source *s, struct fuse_session *session, struct slow *slow,
-		 uint64_t poll_ns);
+void source_init(struct source *s, struct fuse_session *session, uint64_t poll_ns);
 /* Before the leader, or anybody else, reads. */
 void source_start(struct source *s);
 /* From now on there are no requests. */

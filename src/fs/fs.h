@@ -65,6 +65,7 @@ struct fs_entry {
 	struct stat attr;
 	bool keep_name; /* until the kernel is told that the name changed */
 	bool keep_attr; /* until it is told that the node did */
+	bool made;      /* it was not there before */
 };
 
 struct fs_open_file {
@@ -122,6 +123,13 @@ int fs_create(struct fs *fs, const struct caller *caller, const char *name, int 
 /* Only regular files can be made: else -EPERM. */
 int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_t mode,
 	     struct fs_entry *ret);
+/*
+ * Takes back what fs_create() or fs_mknod() has made as @name, if it was given up
+ * (caller->given_up) and is still called so.
+ */
+void fs_unmake(struct fs *fs, const struct caller *caller, const char *name,
+	       const struct fs_entry *made);
+/* A large object that thereby loses its last name is left to caller->last. */
 int fs_unlink(struct fs *fs, const struct caller *caller, const char *name);
 int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 	      const char *to, unsigned int flags);

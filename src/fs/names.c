@@ -15,7 +15,11 @@ static int learn(struct fs *fs, const struct object_info *info, const char *name
 {
 	int r;
 
-	*ret = (struct fs_entry){ .generation = fs->generation, .attr = info->stat };
+	*ret = (struct fs_entry){
+		.generation = fs->generation,
+		.attr = info->stat,
+		.made = info->created,
+	};
 	r = node_learn(fs, &info->id, name, since, &ret->node);
 	/* Asked last: who tells of a later change finds the node. */
 	ret->keep_name = changes_keep_name(fs, since);
@@ -30,7 +34,9 @@ static int hold_again(struct fs *fs, const struct caller *caller, const char *na
 	_cleanup_native_ struct native_file *handle = NULL;
 	struct object_id id;
 
-	handle = recent_find(&fs->recent, name, &id);
+	/* To identify what is not there waits for the directory. */
+	if (!caller || !caller->hasty)
+		handle = recent_find(&fs->recent, name, &id);
 	if (handle && kind_identify(fs->kind, caller, name, ret_info) == 0 &&
 	    memcmp(&ret_info->id, &id, sizeof(id)) == 0) {
 		*ret = take_ptr(handle);
@@ -53,7 +59,7 @@ int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 		r = learn(fs, &info, name, since, ret);
 	if (r == 0)
 		recent_put(&fs->recent, ret->node, name, &info.id, handle);
-	if (fs->keeps)
+	if (fs->keeps && r != -EAGAIN)
 		refusals_found(&fs->refusals, caller, r == 0 ? ret->node : 0);
 	return r;
 }
@@ -69,6 +75,13 @@ void fs_lost(struct fs *fs, pid_t thread)
 		refusals_lost(&fs->refusals, thread);
 }
 
+static void remove_made(struct fs *fs, const struct caller *caller, const char *name)
+{
+	echo_expect(&fs->echo, name);
+	if (kind_remove(fs->kind, caller, name) < 0)
+		echo_cancel(&fs->echo, name);
+}
+
 /*
  * What was made for a request that then fails goes again: unless somebody has put another
  * object in its place meanwhile.
@@ -76,11 +89,22 @@ void fs_lost(struct fs *fs, pid_t thread)
 static void undo_create(struct fs *fs, const struct caller *caller, const char *name,
 			const struct object_info *info)
 {
-	if (!info->created || !name_leads_to(fs, name, &info->id))
+	if (info->created && name_leads_to(fs, name, &info->id))
+		remove_made(fs, caller, name);
+}
+
+void fs_unmake(struct fs *fs, const struct caller *caller, const char *name,
+	       const struct fs_entry *made)
+{
+	struct caller again = *caller;
+	struct object_info info;
+
+	if (!made->made || !caller_has_given_up(caller) ||
+	    kind_identify(fs->kind, NULL, name, &info) < 0 ||
+	    node_number(fs, &info.id) != made->node)
 		return;
-	echo_expect(&fs->echo, name);
-	if (kind_remove(fs->kind, caller, name) < 0)
-		echo_cancel(&fs->echo, name);
+	again.given_up = NULL;
+	remove_made(fs, &again, name);
 }
 
 /* Opens what the same request has made, before a daemon died of it or with it. */
@@ -207,6 +231,26 @@ int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_
 	return r;
 }
 
+/*
+ * Memory comes back while its caller waits, as natively, but for what takes longer than
+ * others should wait for the directory.
+ */
+#define LARGE_BLOCKS ((64 << 20) / 512)
+
+/* Holds what is called @name until the request is answered, if it is large and may lose
+ * its last name. */
+static void leave_large(struct fs *fs, const struct caller *caller, const char *name)
+{
+	_cleanup_native_ struct native_file *handle = NULL;
+	struct object_info info;
+
+	/* What is bounded outlives its name. */
+	if (caller && caller->last && !fs->kind->ops->bounded &&
+	    kind_lookup(fs->kind, NULL, name, &handle, &info) == 0 &&
+	    info.stat.st_blocks >= LARGE_BLOCKS && info.stat.st_nlink == 1)
+		*caller->last = take_ptr(handle);
+}
+
 int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 {
 	int r;
@@ -216,6 +260,7 @@ int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 	if (journal_has_lost(fs, caller, name))
 		return 0;
 	journal_name(fs, caller, name);
+	leave_large(fs, caller, name);
 	echo_expect(&fs->echo, name);
 	r = kind_remove(fs->kind, caller, name);
 	if (r < 0)
@@ -257,6 +302,8 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 	if (journal_has_got(fs, caller, to))
 		return 0;
 	journal_name(fs, caller, from);
+	if (!exchange)
+		leave_large(fs, caller, to);
 	expect_rename(fs, from, to, exchange, echo_expect);
 	r = journal_done(caller, kind_rename(fs->kind, caller, from, to, flags));
 	if (r < 0) {

@@ -223,6 +223,15 @@ int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t pare
 	return r < 0 ? r : fs_unlink(fs, caller, name);
 }
 
+void tree_unmake(const struct tree *t, const struct caller *caller, const char *name,
+		 const struct fs_entry *made)
+{
+	struct fs_entry local = *made;
+	struct fs *fs = tree_find(t, &local.node);
+
+	fs_unmake(fs, caller, name, &local);
+}
+
 int tree_rmdir(const struct tree *t, uint64_t parent, const char *name)
 {
 	return find_member(t, parent, name) ? -EPERM : -ENOTDIR;

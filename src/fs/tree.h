@@ -54,6 +54,9 @@ int tree_mknod(const struct tree *t, const struct caller *caller, uint64_t paren
 	       const char *name, mode_t mode, struct fs_entry *ret);
 int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *name);
+/* As fs_unmake() of what tree_create() or tree_mknod() gave. */
+void tree_unmake(const struct tree *t, const struct caller *caller, const char *name,
+		 const struct fs_entry *made);
 /* There is no directory that could be removed. */
 int tree_rmdir(const struct tree *t, uint64_t parent, const char *name);
 /* -EXDEV from one directory to another. */

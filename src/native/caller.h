@@ -4,6 +4,7 @@
  * The one who asks: native calls whose outcome depends on who makes them are made as the
  * caller, so that the native kernel decides and not we.
  */
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -11,6 +12,7 @@
 #include "util/cleanup.h"
 
 struct journal;
+struct native_file;
 
 struct caller {
 	uid_t uid; /* effective user and group of the request */
@@ -32,7 +34,20 @@ struct caller {
 	 */
 	struct journal *journal;
 	const struct journal *before;
+	/* A lookup that would wait for the directory is -EAGAIN. */
+	bool hasty;
+	/* Set when nobody waits for the outcome any more: what has not begun need not be
+	 * done. Or NULL. */
+	const atomic_bool *given_up;
+	/* Takes what is to be let go of when the request is answered, since that takes
+	 * long. NULL: nobody waits. */
+	struct native_file **last;
 };
+
+static inline bool caller_has_given_up(const struct caller *caller)
+{
+	return caller && caller->given_up && atomic_load(caller->given_up);
+}
 
 /* Whose acts are counted as @caller's (NULL: the process itself). */
 static inline uid_t caller_uid(const struct caller *caller)

@@ -22,6 +22,7 @@
 #include "mount.h"
 
 #define THREADS 24
+#define HELD    10 /* those that may be, with as many helpers as there can be */
 
 static struct {
 	struct fuse_session *session;
@@ -199,14 +200,14 @@ static void test_many_callers(void **state)
 	unmount_and_finish();
 }
 
-/* However many requests take their time, another is served. */
+/* As many requests as threads are for may take their time, and another is served. */
 static void test_slow_requests_hold_nobody(void **state)
 {
-	pthread_t threads[THREADS - 1];
+	pthread_t threads[HELD];
 
 	(void)state;
 	start(THREADS, 100);
-	for (unsigned int n = 1; n <= THREADS - 1; n += 11) {
+	for (unsigned int n = 1; n <= HELD; n += 3) {
 		start_held(threads, n);
 		await_begun(n);
 		look_up("other");
@@ -215,7 +216,8 @@ static void test_slow_requests_hold_nobody(void **state)
 	unmount_and_finish();
 }
 
-/* With more than there are threads for, the rest is served when one comes free. */
+/* With more than there are threads for, the rest is served when one comes free: one is
+ * left to lead, for others. */
 static void test_no_thread_left(void **state)
 {
 	pthread_t threads[5];
@@ -223,7 +225,8 @@ static void test_no_thread_left(void **state)
 	(void)state;
 	start(2, 100);
 	start_held(threads, 5);
-	await_begun(2);
+	await_begun(1);
+	look_up("other");
 	release_held(threads, 5);
 	look_up("other");
 	unmount_and_finish();
