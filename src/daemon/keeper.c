@@ -37,14 +37,16 @@
 /* Likewise, where somebody kills them: that is no fault of theirs. */
 #define KILLS_NS   (UINT64_C(500) * 1000 * 1000)
 
-/* How often is looked whether a daemon cannot die. */
-#define STUCK_MS 500
+/* How often is looked whether a daemon cannot die, and for how long it may do so. */
+#define STUCK_MS   500
+#define PATIENT_NS (UINT64_C(2) * 1000 * 1000 * 1000)
 
 enum phase {
 	PHASE_TAKING_OVER, /* it closes what it does not know: the keeper opens nothing */
 	PHASE_STARTING,
 	PHASE_SERVING,
 	PHASE_ENDING,
+	PHASE_LEAVING, /* threads may be held up that do not end with it */
 };
 
 /* In memory that is shared with the daemons. */
@@ -166,6 +168,11 @@ static bool may_open(const struct keeper *k)
 	return atomic_load(&k->state->phase) != PHASE_TAKING_OVER;
 }
 
+static bool is_leaving(const struct keeper *k)
+{
+	return atomic_load(&k->state->phase) == PHASE_LEAVING;
+}
+
 /* Returns whether the daemon is among those that have ended, with *@ret_status. */
 static bool reap(struct keeper *k, int *ret_status)
 {
@@ -217,27 +224,44 @@ static bool is_zombie(pid_t pid, int *ret_status)
 	return state && strncmp(state, ") Z", 3) == 0;
 }
 
-/*
- * Whether all that is left of the daemon is the thread that tells the kernel of changes.
- * It may wait for the lock of the directory, where no signal reaches it, and that may be
- * held by who waits for an answer, which only the next daemon can give. It will do
- * nothing but die when it gets the lock, so there is nothing to wait for.
+/* Whether all that is left of the daemon is the thread that tells the kernel of changes.
  */
-static bool is_stuck(const struct keeper *k, int *ret_status)
+static bool is_notifier_left(pid_t daemon)
 {
 	_cleanup_(cleanup_dir) DIR *threads = NULL;
 	char path[64];
 	struct dirent *entry;
 	bool only = true;
 
-	if (!is_zombie(k->daemon, ret_status))
-		return false;
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)k->daemon);
+	snprintf(path, sizeof(path), "/proc/%d/task", (int)daemon);
 	threads = opendir(path);
 	while (threads && (entry = readdir(threads)))
-		if (entry->d_name[0] != '.' && atoi(entry->d_name) != k->daemon)
-			only = only && is_notifier(k->daemon, entry->d_name);
+		if (entry->d_name[0] != '.' && atoi(entry->d_name) != daemon)
+			only = only && is_notifier(daemon, entry->d_name);
 	return threads && only;
+}
+
+/*
+ * Whether what is left of the daemon is not to be waited for: a thread that is in a call
+ * of the kernel where no signal reaches it, and will do nothing but die when it returns.
+ *
+ * The thread that tells the kernel of changes may wait for the lock of the directory,
+ * which is held by somebody who waits for an answer, and only the next daemon can give
+ * that. Others wait for an object that a user keeps busy, without end. What they do to it
+ * may still be done, so their requests are not done again.
+ */
+static bool is_stuck(struct keeper *k, int *ret_status)
+{
+	if (!is_zombie(k->daemon, ret_status)) {
+		k->dying_since = 0;
+		return false;
+	}
+	if (is_leaving(k) || is_notifier_left(k->daemon))
+		return true;
+	if (k->dying_since == 0)
+		k->dying_since = clock_ns();
+	k->held = clock_ns() - k->dying_since >= PATIENT_NS;
+	return k->held;
 }
 
 /* Returns whether the daemon has ended, with *@ret_status. */
@@ -264,14 +288,17 @@ static int watch(struct keeper *k)
 	};
 	int status = 0;
 
+	k->held = false;
+	k->dying_since = 0;
 	for (;;) {
 		int n = poll(fds, 2, STUCK_MS);
 
 		if (n < 0)
 			continue;
-		/* Not told: by a signal, since nothing else leaves a thread. */
+		/* Not told: by a signal, since nothing else leaves a thread, but where it
+		 * is left on purpose. */
 		if (n == 0 && may_open(k) && is_stuck(k, &status))
-			return status ? status : SIGKILL;
+			return status || is_leaving(k) ? status : SIGKILL;
 		if (fds[0].revents)
 			tell_serving(k);
 		if (fds[1].revents && see_signal(k, &status))
@@ -302,17 +329,27 @@ static bool is_hopeless(struct keeper *k, int status, uint64_t times[DEATHS_MAX]
 	       now - times[k->deaths % DEATHS_MAX] < (k->fault ? DEATHS_NS : KILLS_NS);
 }
 
+/* The descriptors are closed for a thread as well that a dead daemon has left: with them
+ * the device goes, and who waits for an answer has an error. */
+static _Noreturn void give_up(void)
+{
+	close_range(3, ~0U, 0);
+	exit(1);
+}
+
 /*
  * What else there is to wait for has been told to end by the daemon, or ends with the
  * last of our descriptors, as who waits to unmount (auto_unmount).
  */
 static _Noreturn void end_as(struct keeper *k, int status)
 {
+	bool leaving = is_leaving(k);
+
 	change_anchor(k);
 	atomic_store(&k->state->anchor, 0);
 	change_anchor(k);
 	close_range(3, ~0U, 0);
-	while (wait(NULL) > 0 || errno == EINTR)
+	while (!leaving && (wait(NULL) > 0 || errno == EINTR))
 		;
 	exit(WEXITSTATUS(status));
 }
@@ -327,15 +364,15 @@ static void judge(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
 	if ((phase != PHASE_SERVING || !k->announced) && k->deaths == 0) {
 		if (WIFSIGNALED(status))
 			log_error("the daemon died of signal %d", WTERMSIG(status));
-		exit(1);
+		give_up();
 	}
-	if (phase == PHASE_ENDING) {
+	if (phase == PHASE_ENDING || phase == PHASE_LEAVING) {
 		tell_death(status, "the mount may be left");
-		exit(1);
+		give_up();
 	}
 	if (is_hopeless(k, status, times)) {
 		tell_death(status, "it does so again and again, and is given up");
-		exit(1);
+		give_up();
 	}
 	tell_death(status, "another one takes over");
 	log_close();
@@ -355,7 +392,7 @@ int keeper_run(struct keeper *k)
 		r = start_daemon(k);
 		if (r < 0) {
 			log_error("no other daemon can be made: %s", strerror(-r));
-			exit(1);
+			give_up();
 		}
 	}
 	return 0;
@@ -383,6 +420,11 @@ void keeper_serving(struct keeper *k)
 void keeper_ending(struct keeper *k)
 {
 	atomic_store(&k->state->phase, PHASE_ENDING);
+}
+
+void keeper_leaving(struct keeper *k)
+{
+	atomic_store(&k->state->phase, PHASE_LEAVING);
 }
 
 void keeper_close_others(struct keeper *k, const struct descriptors *open,

@@ -7,6 +7,7 @@
  * asked of it yet, which is what each of them begins with.
  */
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "util/descriptors.h"
@@ -27,6 +28,9 @@ struct keeper {
 	int ending; /* the signal by which it was told to end; 0: it was not */
 	unsigned int deaths;
 	bool fault; /* the last one was by a fault of the daemon, as far as can be seen */
+	uint64_t dying_since; /* nanoseconds; 0: it is not seen to */
+	bool held; /* a thread of the last one is still in a call, where no signal reaches
+		    */
 };
 
 /*
@@ -47,6 +51,10 @@ int keeper_anchor(struct keeper *k);
 void keeper_serving(struct keeper *k);
 /* And that it could not any more, since what there is is taken down. */
 void keeper_ending(struct keeper *k);
+
+/* And that it leaves, though threads of its are in calls that do not return: nobody waits
+ * for those. */
+void keeper_leaving(struct keeper *k);
 
 /* By a daemon after the first: closes what the dead one had open but for @kept. */
 void keeper_close_others(struct keeper *k, const struct descriptors *open,

@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/demand.h"
 #include "daemon/log.h"
 #include "daemon/notify.h"
 #include "util/cleanup.h"
@@ -245,19 +246,30 @@ int notify_start(struct notify *n, struct fuse_session *session, const struct tr
 	return -r;
 }
 
-/* Serves what is there of requests, without waiting for more. */
-static void serve_pending(struct fuse_session *session)
+/* Answers what is there of requests, as the kernel does a moment later: nobody is left to
+ * serve what may wait for a user. */
+static void refuse_pending(struct fuse_session *session)
 {
 	struct fuse_buf buf = { .mem = NULL };
 
-	while (fuse_session_receive_buf(session, &buf) > 0)
-		fuse_session_process_buf(session, &buf);
+	while (fuse_session_receive_buf(session, &buf) > 0) {
+		const struct demand d = demand_of(&buf);
+
+		if (d.class == DEMAND_NOTHING)
+			fuse_session_process_buf(session, &buf);
+		else
+			demand_answer(&d, fuse_session_fd(session), -ECONNABORTED);
+	}
 	free(buf.mem);
 }
+
+/* For how long: it may wait natively for the directory, which a user can keep busy. */
+#define STOP_NS (UINT64_C(1) * 1000 * 1000 * 1000)
 
 int notify_stop(struct notify *n)
 {
 	int fd = fuse_session_fd(n->session);
+	uint64_t last = clock_ns() + STOP_NS;
 	uint64_t one = 1;
 
 	while (write(n->stop, &one, sizeof(one)) < 0 && errno == EINTR)
@@ -269,7 +281,9 @@ int notify_stop(struct notify *n)
 
 		if (pthread_timedjoin_np(n->thread, NULL, &until) == 0)
 			break;
-		serve_pending(n->session);
+		if (clock_ns() > last)
+			return -ETIMEDOUT;
+		refuse_pending(n->session);
 	}
 	n->stop = close_fd(n->stop);
 	return n->error;

@@ -44,7 +44,8 @@ double notify_name_timeout(struct fuse_session *session, bool waits);
 int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
 		 bool keeps, bool lost);
 /*
- * Ends the thread; requests that it waits for are served meanwhile. Returns the error
- * that the thread has ended the session for, or 0.
+ * Ends the thread; requests that it waits for are answered meanwhile. Returns the error
+ * that the thread has ended the session for, or 0; -ETIMEDOUT where the thread is in a
+ * call that does not return.
  */
 int notify_stop(struct notify *n);

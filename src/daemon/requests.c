@@ -90,7 +90,7 @@ static void leave(struct requests *r, const struct journal *j)
 	*to = *j;
 }
 
-void requests_take_over(struct requests *r, bool fault)
+void requests_take_over(struct requests *r, bool fault, bool goes_on)
 {
 	for (unsigned int i = 0; i < PLACES; i++) {
 		struct journal *j = &r->shared->places[i].journal;
@@ -99,6 +99,8 @@ void requests_take_over(struct requests *r, bool fault)
 			continue;
 		if (fault)
 			j->deaths++;
+		if (goes_on)
+			j->what |= JOURNAL_GOES_ON;
 		leave(r, j);
 		j->request = 0;
 	}
@@ -149,9 +151,10 @@ int requests_begin(struct requests *r, const void *header)
 	before.request = 0;
 	if (in->unique != request)
 		remember(r, request);
-	if (before.request && before.deaths >= DEATHS_MAX && !lets_go(in->opcode)) {
+	if (before.request && !lets_go(in->opcode) &&
+	    (before.deaths >= DEATHS_MAX || before.what & JOURNAL_GOES_ON)) {
 		forget(r, request);
-		return -EIO;
+		return before.deaths >= DEATHS_MAX ? -EIO : -EBUSY;
 	}
 	if (!place)
 		place = take_place(r);

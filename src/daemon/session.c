@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/fuse.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,10 @@
 #include "daemon/unmount.h"
 #include "daemon/waiter.h"
 #include "native/caller.h"
+#include "util/clock.h"
+
+/* How long a new daemon looks for names before it serves. */
+#define NAMES_NS (500L * 1000 * 1000)
 
 struct session {
 	struct options *options; /* libfuse eats its part of the arguments */
@@ -53,6 +58,8 @@ struct session {
 	struct keeper keeper; /* where @kept */
 	bool kept;
 	struct requests *requests; /* likewise */
+	pthread_t namer;
+	bool names; /* that thread still looks for names */
 	char status[512];
 };
 
@@ -297,10 +304,13 @@ static bool serves_request(void *context, const void *header)
 	const struct fuse_in_header *in = header;
 	struct fuse_out_header out = { .len = sizeof(out), .unique = in->unique };
 
-	if (!s->kept || requests_begin(s->requests, header) == 0)
+	if (s->kept)
+		out.error = requests_begin(s->requests, header);
+	if (out.error == 0)
 		return true;
-	log_info("request %u was the death of daemons before: refused", in->opcode);
-	out.error = -EIO;
+	log_info("request %u %s: refused", in->opcode,
+		 out.error == -EBUSY ? "of the daemon before may still be carried out"
+				     : "was the death of daemons before");
 	/* Where the caller does not wait any more there is nobody to tell. */
 	if (write(fuse_session_fd(s->fuse), &out, sizeof(out)) < 0)
 		return false;
@@ -370,6 +380,23 @@ static int let_keep(struct session *s)
 	return r;
 }
 
+static void *find_names(void *data)
+{
+	tree_find_names(data);
+	return NULL;
+}
+
+/* Names are found before anybody asks, unless a user keeps the directory busy. */
+static int name_nodes(struct session *s)
+{
+	struct timespec until = clock_in(CLOCK_REALTIME, NAMES_NS);
+	int r = -pthread_create(&s->namer, NULL, find_names, &s->context.tree);
+
+	if (r == 0)
+		s->names = pthread_timedjoin_np(s->namer, NULL, &until) != 0;
+	return r;
+}
+
 /* Goes on where the daemon before this one died. */
 static int take_over(struct session *s)
 {
@@ -386,7 +413,10 @@ static int take_over(struct session *s)
 		r = tree_restore(&s->context.tree, &open, &s->keeper.own);
 	if (r == 0) {
 		keeper_close_others(&s->keeper, &open, &s->keeper.own);
-		requests_take_over(s->requests, s->keeper.fault);
+		r = name_nodes(s);
+	}
+	if (r == 0) {
+		requests_take_over(s->requests, s->keeper.fault, s->keeper.held);
 		r = notify_resend(s->fuse);
 	}
 	descriptors_done(&open);
@@ -469,8 +499,26 @@ static int serve(struct session *s)
 	return r;
 }
 
+/*
+ * Ends the process though threads of its are in calls that do not return while a user
+ * keeps an object busy. They use all that there is, so nothing is taken down but what
+ * others would wait for: the device, the mount, and the descriptors.
+ */
+static _Noreturn void leave(struct session *s, int r)
+{
+	log_info("requests wait for what users keep busy: ending without them");
+	if (s->kept)
+		keeper_leaving(&s->keeper);
+	unmount_session(&s->unmount, s->fuse);
+	unmount_done(&s->unmount);
+	/* The keeper's are the same ones, and it closes them. */
+	if (!s->kept)
+		close_range(STDERR_FILENO + 1, ~0U, 0);
+	_exit(r < 0 ? 1 : 0);
+}
+
 /* Returns the error of the watch, if it is that which has ended the session. */
-static int session_done(struct session *s)
+static int session_done(struct session *s, int result)
 {
 	int r = 0;
 
@@ -478,8 +526,13 @@ static int session_done(struct session *s)
 		keeper_ending(&s->keeper);
 	if (s->hears_signals)
 		signals_stop(&s->signals);
+	if ((s->loop && loop_held(s->loop) > 0) ||
+	    (s->names && pthread_tryjoin_np(s->namer, NULL) != 0))
+		leave(s, result);
 	if (s->notifies)
 		r = notify_stop(&s->notify);
+	if (r == -ETIMEDOUT)
+		leave(s, result);
 	waiter_stop_all();
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
@@ -526,6 +579,6 @@ int session_run(struct options *o, int ready)
 		r = tell_serving(&s);
 	if (r == 0)
 		r = serve(&s);
-	ended = session_done(&s);
+	ended = session_done(&s, r);
 	return r < 0 ? r : ended;
 }

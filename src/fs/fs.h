@@ -107,6 +107,9 @@ void fs_set_direct(struct fs *fs);
  */
 int fs_remember(struct fs *fs);
 int fs_restore(struct fs *fs, const struct descriptors *open, struct descriptors *kept);
+/* After it: finds the names of nodes. Until then those that are not open have none, but
+ * are found when they are looked up. It may take as long as a user likes. */
+int fs_find_names(struct fs *fs);
 
 /*
  * Nodes. A node number that fs_lookup(), fs_create() or fs_mknod() has given out counts

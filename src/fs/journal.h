@@ -12,9 +12,10 @@
 #include "native/caller.h"
 #include "native/kind.h"
 
-#define JOURNAL_OBJECT (1u << 0) /* @object is known */
-#define JOURNAL_SINCE  (1u << 1) /* @since is */
-#define JOURNAL_DONE   (1u << 2) /* @result is: all that is left is to answer */
+#define JOURNAL_OBJECT  (1u << 0) /* @object is known */
+#define JOURNAL_SINCE   (1u << 1) /* @since is */
+#define JOURNAL_DONE    (1u << 2) /* @result is: all that is left is to answer */
+#define JOURNAL_GOES_ON (1u << 3) /* a dead process may still be in the middle of it */
 
 struct journal {
 	uint64_t request; /* by its number; 0: none */

@@ -34,7 +34,7 @@ static struct link *name_link(struct node *n)
 	return (void *)((char *)n - sizeof(struct link));
 }
 
-static struct node *node_named(struct link *l)
+static struct node *node_listed(struct link *l)
 {
 	return (void *)((char *)l + sizeof(*l));
 }
@@ -245,6 +245,21 @@ void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
 	pthread_mutex_unlock(&fs->lock);
 }
 
+bool node_named(struct fs *fs, const struct object_id *id, const char *name)
+{
+	uint64_t since = atomic_load(&fs->changes);
+	struct node *n;
+	bool named;
+
+	pthread_mutex_lock(&fs->lock);
+	n = find(fs, id);
+	named = n && !*n->name && set_name(fs, n, name, since) == 0;
+	if (named)
+		make_sure(fs, n, since);
+	pthread_mutex_unlock(&fs->lock);
+	return named;
+}
+
 /*
  * Called with the lock held. Whether @n was seen under its name since the batch of
  * changes began that is being told. Then the answer about it may be on its way to the
@@ -266,7 +281,7 @@ static struct node *find_named(struct fs *fs, const char *name,
 	struct link *l = table_first(&fs->by_name, hash_string(name));
 
 	for (; l; l = table_next(l)) {
-		struct node *n = node_named(l);
+		struct node *n = node_listed(l);
 
 		if (strcmp(n->name, name) == 0 && !is_newer(fs, n) &&
 		    !(id && memcmp(&n->id, id, sizeof(*id)) == 0))

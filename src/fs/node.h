@@ -47,6 +47,8 @@ void node_forget(struct fs *fs, uint64_t number, uint64_t lookups);
 /* The object @id is called @name from now on, if it has a node. @since as above. */
 void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
 		  uint64_t since);
+/* Likewise if its node has none, and returns whether it has it now. */
+bool node_named(struct fs *fs, const struct object_id *id, const char *name);
 /*
  * One node known as @name that is not that of object @id (NULL: of none) has lost the
  * name: its number, or 0 when there is none left.

@@ -4,7 +4,7 @@
  * descriptors. Names are not in the ledger: they may have changed meanwhile anyway, so
  * they are looked for where they are.
  *
- * There are no other threads, so nothing is locked.
+ * There are no other threads, so nothing is locked, but where names are looked for.
  */
 #include <errno.h>
 
@@ -94,37 +94,29 @@ static int restore_locks(struct fs *fs, const struct descriptors *open,
 	return r;
 }
 
-/* Returns whether it is the name of a node that had none. */
-static bool name_node(struct fs *fs, const char *name)
+/*
+ * Until each node has a name, or there are no more: those have none any more. The thread
+ * may wait for the directory meanwhile.
+ */
+int fs_find_names(struct fs *fs)
 {
-	_cleanup_native_ struct native_file *handle = NULL;
-	struct object_info info;
-	struct node *n;
-
-	if (kind_lookup(fs->kind, NULL, name, &handle, &info) < 0)
-		return false;
-	n = slots_get(&fs->nodes, node_number(fs, &info.id));
-	/* One object may have several names. */
-	if (!n || *n->name)
-		return false;
-	node_renamed(fs, &info.id, name, atomic_load(&fs->changes));
-	return true;
-}
-
-/* Until each node has a name, or there are no more: those have none any more. */
-static int find_names(struct fs *fs)
-{
-	uint32_t left = fs->nodes.used - 1;
+	uint32_t left = fs_usage(fs).nodes - 1;
 	struct native_list *list = NULL;
 	struct list_entry e = { .next = 0 };
 	int r = left > 0 ? kind_list_open(fs->kind, NULL, &list) : 0;
 
 	if (r < 0)
 		return r;
-	while (left > 0 && (r = kind_list_next(fs->kind, list, e.next, &e)) > 0)
-		/* Of some it is not known what they are. */
-		if ((S_ISREG(e.type) || e.type == 0) && name_node(fs, e.name))
+	while (left > 0 && (r = kind_list_next(fs->kind, list, e.next, &e)) > 0) {
+		_cleanup_native_ struct native_file *handle = NULL;
+		struct object_info info;
+
+		/* Of some it is not known what they are. One may have several names. */
+		if ((S_ISREG(e.type) || e.type == 0) &&
+		    kind_lookup(fs->kind, NULL, e.name, &handle, &info) == 0 &&
+		    node_named(fs, &info.id, e.name))
 			left--;
+	}
 	kind_list_close(fs->kind, list);
 	return r < 0 ? r : 0;
 }
@@ -141,5 +133,5 @@ int fs_restore(struct fs *fs, const struct descriptors *open, struct descriptors
 		r = restore_dirs(fs, kept);
 	node_drop_unused(fs);
 	fs->lost = true;
-	return r < 0 ? r : find_names(fs);
+	return r;
 }

@@ -51,6 +51,15 @@ int tree_restore(struct tree *t, const struct descriptors *open, struct descript
 	return r;
 }
 
+int tree_find_names(struct tree *t)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; r == 0 && i < t->n; i++)
+		r = fs_find_names(t->fs[i]);
+	return r;
+}
+
 struct fs_usage tree_usage(const struct tree *t)
 {
 	struct fs_usage all = { 0 };

@@ -31,6 +31,7 @@ void tree_set_direct(struct tree *t);
 int tree_remember(struct tree *t);
 int tree_restore(struct tree *t, const struct descriptors *open,
 		 struct descriptors *kept);
+int tree_find_names(struct tree *t);
 /* Of all file systems together. */
 struct fs_usage tree_usage(const struct tree *t);
 

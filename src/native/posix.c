@@ -10,19 +10,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/magic.h>
-#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "native/kind.h"
+#include "native/posix-directory.h"
 #include "native/posix-file.h"
 #include "native/posix-list.h"
 #include "native/posix-watch.h"
@@ -172,41 +170,16 @@ static int hold(struct kind *k, int *fd, struct native_file **ret,
 static int posix_identify(struct kind *k, const struct caller *caller, const char *name,
 			  struct object_info *ret)
 {
+	_cleanup_close_ int fd = -1;
 	_as_caller_ struct caller_guard guard;
 	int r = enter(posix(k)->dir, caller, &guard);
 
-	if (r == 0)
-		r = stat_at(posix(k)->dir, name, AT_SYMLINK_NOFOLLOW, ret);
+	if (r == 0 && !caller)
+		r = fd = posix_directory_find(posix(k)->dir, caller, name);
+	if (r >= 0)
+		r = caller ? stat_at(posix(k)->dir, name, AT_SYMLINK_NOFOLLOW, ret)
+			   : stat_fd(fd, ret);
 	return r == 0 && !S_ISREG(ret->stat.st_mode) ? -ENOENT : r;
-}
-
-/* Of Linux 5.12; the header at hand may be older. */
-#ifndef RESOLVE_CACHED
-#define RESOLVE_CACHED 0x20
-#endif
-
-/* A change elsewhere may make the kernel's look at its cache fail. */
-#define CACHED_TRIES 5
-
-/*
- * As openat(2) of an O_PATH handle, but EAGAIN rather than to wait for the directory. All
- * names of a tmpfs that are there are cached.
- */
-static int open_cached(int dir, const char *name)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-		.resolve = RESOLVE_CACHED,
-	};
-	int fd = -1;
-
-	errno = EAGAIN;
-	for (int i = 0; i < CACHED_TRIES && fd < 0 && errno == EAGAIN; i++)
-		fd = (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
-	/* Neither does a kernel tell that does not know how. */
-	if (fd < 0 && (errno == ENOSYS || errno == EINVAL))
-		errno = EAGAIN;
-	return fd;
 }
 
 static int posix_lookup(struct kind *k, const struct caller *caller, const char *name,
@@ -218,10 +191,8 @@ static int posix_lookup(struct kind *k, const struct caller *caller, const char 
 
 	if (r < 0)
 		return r;
-	fd = caller && caller->hasty
-		     ? open_cached(posix(k)->dir, name)
-		     : openat(posix(k)->dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	return fd < 0 ? -errno : hold(k, &fd, ret, ret_info);
+	fd = posix_directory_find(posix(k)->dir, caller, name);
+	return fd < 0 ? fd : hold(k, &fd, ret, ret_info);
 }
 
 /*
@@ -255,24 +226,6 @@ static int create_existing(struct posix_kind *p, const char *name, int flags, mo
 	return open_native(p->dir, name, O_CREAT | flags, mode, ret_append);
 }
 
-/*
- * Waits until nobody holds the directory, which has no effect however long it takes: so
- * only now it counts whether the request was given up meanwhile. No name is so long.
- */
-static int await_directory(struct posix_kind *p, const struct caller *caller)
-{
-	char no_name[NAME_MAX + 2];
-	int fd;
-
-	if (!caller || !caller->given_up)
-		return 0;
-	memset(no_name, '-', sizeof(no_name) - 1);
-	no_name[sizeof(no_name) - 1] = '\0';
-	fd = openat(p->dir, no_name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-	close_fd(fd);
-	return caller_has_given_up(caller) ? -EBUSY : 0;
-}
-
 static int posix_create(struct kind *k, const struct caller *caller, const char *name,
 			int flags, mode_t mode, struct native_file **ret,
 			struct object_info *ret_info)
@@ -284,7 +237,7 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 	bool created, append = false;
 
 	if (r == 0)
-		r = await_directory(posix(k), caller);
+		r = posix_directory_await(posix(k)->dir, caller);
 	if (r < 0)
 		return r;
 	mode = caller_umask(caller, mode);
@@ -318,7 +271,7 @@ static int posix_remove(struct kind *k, const struct caller *caller, const char 
 	int r = enter(posix(k)->dir, caller, &guard);
 
 	if (r == 0)
-		r = await_directory(posix(k), caller);
+		r = posix_directory_await(posix(k)->dir, caller);
 	return r < 0 ? r : errno_or(unlinkat(posix(k)->dir, name, 0));
 }
 
@@ -334,7 +287,7 @@ static int posix_rename(struct kind *k, const struct caller *caller, const char 
 	/* A whiteout is a device, which would be no object. */
 	if (flags & ~(unsigned int)(RENAME_NOREPLACE | RENAME_EXCHANGE))
 		return -EINVAL;
-	r = await_directory(posix(k), caller);
+	r = posix_directory_await(posix(k)->dir, caller);
 	if (r < 0)
 		return r;
 	return errno_or(renameat2(dir, from, dir, to, flags));

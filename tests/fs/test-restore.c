@@ -119,6 +119,7 @@ static void test_restored(void **state)
 	let_die(fs, live);
 	assert_int_equal(descriptors_open(&open), 0);
 	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_find_names(fs), 0);
 	assert_int_equal(fs_read(fs, shared[FILE_A], text, 8, 0), 4);
 	assert_string_equal(text, "text");
 	/* One lookup by creating it, one by looking it up: and it has its new name. */
@@ -164,6 +165,7 @@ static void test_locks_of_no_file(void **state)
 		locks += ledger_lock_of(fs->ledger, (int)fd) != NULL;
 	assert_int_equal(locks, 1);
 	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_find_names(fs), 0);
 	/* Neither record nor descriptor stays. */
 	for (unsigned int fd = 0; fd < open.n; fd++) {
 		assert_null(ledger_lock_of(fs->ledger, (int)fd));
@@ -223,6 +225,7 @@ static void test_shares_are_not_refused_again(void **state)
 	assert_true(shared[FILE_A] > FILES_MAX / 2);
 	assert_int_equal(descriptors_open(&open), 0);
 	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_find_names(fs), 0);
 	assert_int_equal(fs_usage(fs).files, shared[FILE_A]);
 	unlink(NATIVE "a");
 	descriptors_done(&open);

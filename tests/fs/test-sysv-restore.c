@@ -118,6 +118,7 @@ static void restore(struct fs *fs)
 
 	assert_int_equal(descriptors_open(&open), 0);
 	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_find_names(fs), 0);
 	descriptors_done(&open);
 	descriptors_done(&kept);
 }

@@ -156,6 +156,8 @@ void holder_release(struct holder *h)
 {
 	int status;
 
+	/* Who was started meanwhile has the pipe as well. */
+	must(write(h->order, "", 1));
 	close(h->order);
 	must(waitpid(h->pid, &status, 0));
 	assert_true(WIFEXITED(status));

@@ -15,7 +15,7 @@ enum hold {
 
 struct holder {
 	pid_t pid;
-	int order; /* a byte lets go, the end of the file as well */
+	int order; /* a byte lets go */
 };
 
 /*
