@@ -11,21 +11,16 @@
  * share the threads (slow.h). When requests are there without a pause, helpers read and
  * serve beside the leader for as long as it lasts; a helper whose request takes long is
  * none any more, and another may help.
- *
- * All threads are there from the start. Later they might not be had, since whoever waits
- * for a lock takes one as well, of those that the process may have.
  */
 #include <assert.h>
 #include <errno.h>
-#include <linux/fuse.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/crew.h"
 #include "daemon/demand.h"
 #include "daemon/dispatch.h"
 #include "daemon/loop.h"
@@ -39,38 +34,11 @@
 /* No look of the monitor counts for more: the whole process may have been stopped. */
 #define LOOK_NS_MAX (UINT64_C(50) * 1000 * 1000)
 
-/* Between two attempts to wake a thread that is to end, and for how long in all. */
-#define JOIN_NS       1000000
+/* How long threads may take to end. */
 #define JOIN_PATIENCE (UINT64_C(2) * 1000 * 1000 * 1000)
-
-#define WORKER_STACK (512 * 1024)
 
 /* So many requests without a pause, and a helper is called. */
 #define STREAK 64
-
-enum role {
-	ROLE_IDLE,
-	ROLE_LEADER,
-	ROLE_HELPER,
-	ROLE_LATER, /* does what others have left for later */
-};
-
-struct worker {
-	struct loop *loop;
-	pthread_t thread;
-	pthread_cond_t called;
-	enum role role;        /* protected by loop->lock */
-	atomic_ulong busy;     /* the number of the request that it serves, or 0 */
-	unsigned long seen;    /* that number, the monitor's last time */
-	bool slow;             /* what it serves takes long; protected by loop->lock */
-	uint64_t age;          /* nanoseconds that it has taken since; likewise */
-	bool joined;           /* protected by nothing: the threads have ended */
-	atomic_bool receiving; /* it may be woken: no native call is under way */
-	struct serving serving;
-	struct fuse_buf buf;
-	struct worker *next;      /* in loop->workers; does not change */
-	struct worker *next_idle; /* in loop->idle; protected by loop->lock */
-};
 
 struct loop {
 	struct fuse_session *session; /* borrowed */
@@ -88,96 +56,13 @@ struct loop {
 	pthread_t monitor;
 	bool monitored;
 
-	pthread_mutex_t lock;
-	pthread_cond_t watch;   /* for the monitor: watched, or ended */
-	pthread_cond_t end;     /* for loop_run() */
-	bool ended;             /* protected by lock */
-	int result;             /* protected by lock */
-	struct worker *workers; /* does not change while there are threads */
-	struct worker *idle;    /* protected by lock */
-	unsigned int threads;   /* workers that there are */
-	unsigned int held;      /* that did not end when they were told to */
+	struct crew crew;     /* whose lock protects what follows, too */
+	pthread_cond_t watch; /* for the monitor: watched, or ended */
+	pthread_cond_t end;   /* for loop_run() */
+	bool ended;           /* protected by the lock */
+	int result;           /* likewise */
+	unsigned int held;    /* threads that did not end when they were told to */
 };
-
-static int wake_signal(void)
-{
-	return SIGRTMIN + 1;
-}
-
-static void on_wake(int number)
-{
-	(void)number;
-}
-
-/*
- * Threads
- */
-static void *work(void *data);
-
-static int start_thread(pthread_t *thread, void *(*run)(void *), void *data)
-{
-	sigset_t blocked, before;
-	pthread_attr_t small;
-	int r;
-
-	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, WORKER_STACK);
-	sigfillset(&blocked);
-	sigdelset(&blocked, wake_signal());
-	pthread_sigmask(SIG_SETMASK, &blocked, &before);
-	r = pthread_create(thread, &small, run, data);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&small);
-	return -r;
-}
-
-/* Called with the lock held. The last one that stopped working is the warmest. */
-static void put_idle(struct worker *w)
-{
-	w->role = ROLE_IDLE;
-	w->next_idle = w->loop->idle;
-	w->loop->idle = w;
-}
-
-/* Called with the lock held. */
-static int add_worker(struct loop *l)
-{
-	struct worker *w = calloc(1, sizeof(*w));
-	int r;
-
-	if (!w)
-		return -ENOMEM;
-	w->loop = l;
-	pthread_cond_init(&w->called, NULL);
-	r = start_thread(&w->thread, work, w);
-	if (r < 0) {
-		pthread_cond_destroy(&w->called);
-		free(w);
-		return r;
-	}
-	w->next = l->workers;
-	l->workers = w;
-	l->threads++;
-	put_idle(w);
-	return 0;
-}
-
-/* Called with the lock held. A worker without a role, or NULL where there is none. */
-static struct worker *take_idle(struct loop *l)
-{
-	struct worker *w = l->idle;
-
-	if (w)
-		l->idle = w->next_idle;
-	return w;
-}
-
-/* Called with the lock held. */
-static void call(struct worker *w, enum role role)
-{
-	w->role = role;
-	pthread_cond_signal(&w->called);
-}
 
 /* Called with the lock held. */
 static void end(struct loop *l, int result)
@@ -188,8 +73,7 @@ static void end(struct loop *l, int result)
 	slow_stop(&l->slow);
 	pthread_cond_signal(&l->watch);
 	pthread_cond_signal(&l->end);
-	for (struct worker *w = l->workers; w; w = w->next)
-		pthread_cond_signal(&w->called);
+	crew_call_all(&l->crew);
 }
 
 /*
@@ -197,10 +81,10 @@ static void end(struct loop *l, int result)
  */
 static void wake_monitor(struct loop *l)
 {
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->crew.lock);
 	atomic_store(&l->watched, true);
 	pthread_cond_signal(&l->watch);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 }
 
 static bool is_served(const struct loop *l, const struct fuse_buf *buf)
@@ -240,16 +124,16 @@ static unsigned long begin(struct worker *w)
 static void do_afterwards(struct worker *w)
 {
 	struct serving *s = &w->serving;
-	struct worker *other = s->after ? take_idle(w->loop) : NULL;
+	struct worker *other = s->after ? crew_take(w->crew) : NULL;
 
 	if (other) {
 		other->serving.after = s->after;
 		other->serving.after_context = s->after_context;
-		call(other, ROLE_LATER);
+		crew_call(other, ROLE_LATER);
 	} else if (s->after) {
-		pthread_mutex_unlock(&w->loop->lock);
+		pthread_mutex_unlock(&w->crew->lock);
 		s->after(s->after_context);
-		pthread_mutex_lock(&w->loop->lock);
+		pthread_mutex_lock(&w->crew->lock);
 	}
 	s->after = NULL;
 }
@@ -279,9 +163,9 @@ static bool serve(struct worker *w)
 	if (!atomic_compare_exchange_strong(&w->busy, &number, 0))
 		return false;
 	if (s->after) {
-		pthread_mutex_lock(&l->lock);
+		pthread_mutex_lock(&l->crew.lock);
 		do_afterwards(w);
-		pthread_mutex_unlock(&l->lock);
+		pthread_mutex_unlock(&l->crew.lock);
 	}
 	return true;
 }
@@ -293,13 +177,13 @@ static void call_helper(struct loop *l)
 	l->source.streak = 0;
 	if (atomic_load(&l->helpers) >= l->max_helpers)
 		return;
-	pthread_mutex_lock(&l->lock);
-	helper = l->ended ? NULL : take_idle(l);
+	pthread_mutex_lock(&l->crew.lock);
+	helper = l->ended ? NULL : crew_take(&l->crew);
 	if (helper) {
 		atomic_fetch_add(&l->helpers, 1);
-		call(helper, ROLE_HELPER);
+		crew_call(helper, ROLE_HELPER);
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 }
 
 static void lead(struct worker *w)
@@ -316,9 +200,9 @@ static void lead(struct worker *w)
 		if (!serve(w))
 			return;
 	}
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->crew.lock);
 	end(l, r);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 }
 
 static void help(struct worker *w)
@@ -352,10 +236,10 @@ static void end_slow(struct worker *w)
 
 			s->demand = r->demand;
 			w->age = r->age;
-			pthread_mutex_unlock(&l->lock);
+			pthread_mutex_unlock(&l->crew.lock);
 			process(w, &buf);
 			free(r);
-			pthread_mutex_lock(&l->lock);
+			pthread_mutex_lock(&l->crew.lock);
 		}
 	}
 }
@@ -366,28 +250,28 @@ static void *work(void *data)
 	struct loop *l = w->loop;
 
 	demand_serve_with(&w->serving);
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->crew.lock);
 	while (!l->ended) {
 		enum role role = w->role;
 
 		if (role == ROLE_IDLE) {
-			pthread_cond_wait(&w->called, &l->lock);
+			pthread_cond_wait(&w->called, &l->crew.lock);
 			continue;
 		}
-		pthread_mutex_unlock(&l->lock);
+		pthread_mutex_unlock(&l->crew.lock);
 		if (role == ROLE_LEADER)
 			lead(w);
 		else if (role == ROLE_HELPER)
 			help(w);
 		else
 			w->serving.after(w->serving.after_context);
-		pthread_mutex_lock(&l->lock);
+		pthread_mutex_lock(&l->crew.lock);
 		if (role == ROLE_LATER)
 			w->serving.after = NULL;
 		end_slow(w);
-		put_idle(w);
+		crew_put(w);
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 	free(w->buf.mem);
 	return NULL;
 }
@@ -403,20 +287,20 @@ static void *work(void *data)
 static void find_slow(struct loop *l, struct worker *w, unsigned long number)
 {
 	bool leads = w->role == ROLE_LEADER;
-	struct worker *other = leads ? take_idle(l) : NULL;
+	struct worker *other = leads ? crew_take(&l->crew) : NULL;
 
 	if (leads && !other)
 		return;
 	if (!atomic_compare_exchange_strong(&w->busy, &number, 0)) {
 		if (other)
-			put_idle(other);
+			crew_put(other);
 		return;
 	}
 	w->slow = true;
 	w->age = 0;
 	slow_begin(&l->slow, &w->serving.demand);
 	if (leads)
-		call(other, ROLE_LEADER);
+		crew_call(other, ROLE_LEADER);
 	else
 		atomic_fetch_sub(&l->helpers, 1);
 }
@@ -441,23 +325,14 @@ static bool look_after(struct loop *l, struct worker *w, uint64_t ns)
 	return number;
 }
 
-/* Called with the lock held. */
-static bool is_busy(const struct loop *l)
-{
-	for (const struct worker *w = l->workers; w; w = w->next)
-		if (atomic_load(&w->busy))
-			return true;
-	return false;
-}
-
 /* Called with the lock held. Returns when more than @served requests have begun. */
 static void rest(struct loop *l, unsigned long served)
 {
 	atomic_store(&l->watched, false);
 	/* Who begins to serve from here on sees that nobody watches. */
-	if (served == atomic_load(&l->served) && !is_busy(l))
+	if (served == atomic_load(&l->served) && !crew_is_busy(&l->crew))
 		while (!l->ended && !atomic_load(&l->watched))
-			pthread_cond_wait(&l->watch, &l->lock);
+			pthread_cond_wait(&l->watch, &l->crew.lock);
 	atomic_store(&l->watched, true);
 }
 
@@ -466,7 +341,7 @@ static void tick(struct loop *l)
 {
 	struct timespec until = clock_in(CLOCK_MONOTONIC, MONITOR_NS);
 
-	while (!l->ended && pthread_cond_timedwait(&l->watch, &l->lock, &until) == 0)
+	while (!l->ended && pthread_cond_timedwait(&l->watch, &l->crew.lock, &until) == 0)
 		;
 }
 
@@ -478,7 +353,7 @@ static void *monitor(void *data)
 	uint64_t before, ns;
 	bool active = false;
 
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->crew.lock);
 	while (!l->ended) {
 		if (!active && served == atomic_load(&l->served))
 			rest(l, served);
@@ -488,10 +363,10 @@ static void *monitor(void *data)
 		ns = clock_ns() - before;
 		ns = ns < LOOK_NS_MAX ? ns : LOOK_NS_MAX;
 		active = slow_age(&l->slow, ns);
-		for (struct worker *w = l->workers; w; w = w->next)
+		for (struct worker *w = l->crew.workers; w; w = w->next)
 			active |= look_after(l, w, ns);
 	}
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 	return NULL;
 }
 
@@ -543,74 +418,38 @@ static int start(struct loop *l, unsigned int threads)
 {
 	int r = 0;
 
-	pthread_mutex_lock(&l->lock);
-	while (r == 0 && l->threads < threads)
-		r = add_worker(l);
-	pthread_mutex_unlock(&l->lock);
-	if (l->threads < 2 && r < 0)
+	pthread_mutex_lock(&l->crew.lock);
+	while (r == 0 && l->crew.n < threads)
+		r = crew_add(&l->crew, l, work);
+	pthread_mutex_unlock(&l->crew.lock);
+	if (l->crew.n < 2 && r < 0)
 		return r;
-	l->max_helpers = helpers_for(l->threads);
+	l->max_helpers = helpers_for(l->crew.n);
 	slow_init(&l->slow, fuse_session_fd(l->session),
-		  threads_for_slow(l->threads, l->max_helpers), &l->loss);
-	r = start_thread(&l->monitor, monitor, l);
+		  threads_for_slow(l->crew.n, l->max_helpers), &l->loss);
+	r = crew_start_thread(&l->monitor, monitor, l);
 	l->monitored = r == 0;
 	return r;
-}
-
-/* The loop has ended. What a user keeps busy a thread may wait for without end. */
-static void join_workers(struct loop *l)
-{
-	uint64_t last = clock_ns() + JOIN_PATIENCE;
-
-	l->held = 0;
-	for (struct worker *w = l->workers; w; w = w->next) {
-		while (!w->joined) {
-			struct timespec until = clock_in(CLOCK_REALTIME, JOIN_NS);
-
-			w->joined = pthread_timedjoin_np(w->thread, NULL, &until) == 0;
-			if (!w->joined && clock_ns() > last)
-				break;
-			/* A helper may be asleep. */
-			if (!w->joined)
-				loop_stop(l);
-		}
-		l->held += !w->joined;
-	}
-}
-
-static void free_workers(struct loop *l)
-{
-	struct worker *w;
-
-	while ((w = l->workers)) {
-		l->workers = w->next;
-		pthread_cond_destroy(&w->called);
-		free(w);
-	}
 }
 
 int loop_new(struct fuse_session *session, const struct loop_config *config,
 	     struct loop **ret)
 {
-	struct sigaction wake = { .sa_handler = on_wake }; /* no SA_RESTART */
-	_cleanup_(cleanup_loop) struct loop *l = NULL;
+	_cleanup_(cleanup_loop) struct loop *l = calloc(1, sizeof(*l));
 	int r;
 
-	sigemptyset(&wake.sa_mask);
-	if (sigaction(wake_signal(), &wake, NULL) < 0)
-		return -errno;
-	l = calloc(1, sizeof(*l));
 	if (!l)
 		return -ENOMEM;
+	r = crew_init(&l->crew);
 	l->session = session;
 	l->serves = config->serves;
 	l->told = config->served;
 	l->context = config->context;
 	l->loss = config->loss;
 	source_init(&l->source, session, config->poll_ns);
-	pthread_mutex_init(&l->lock, NULL);
 	init_conditions(l);
-	r = start(l, config->threads);
+	if (r == 0)
+		r = start(l, config->threads);
 	if (r == 0)
 		*ret = take_ptr(l);
 	return r;
@@ -619,13 +458,13 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 /* Ends the threads that have not ended yet. */
 static void join(struct loop *l)
 {
-	pthread_mutex_lock(&l->lock);
+	pthread_mutex_lock(&l->crew.lock);
 	end(l, 0);
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 	if (l->monitored)
 		pthread_join(l->monitor, NULL);
 	l->monitored = false;
-	join_workers(l);
+	l->held = crew_join(&l->crew, JOIN_PATIENCE, loop_stop);
 }
 
 struct loop *loop_free(struct loop *l)
@@ -634,11 +473,10 @@ struct loop *loop_free(struct loop *l)
 		return NULL;
 	join(l);
 	assert(l->held == 0);
-	free_workers(l);
 	slow_done(&l->slow);
 	pthread_cond_destroy(&l->end);
 	pthread_cond_destroy(&l->watch);
-	pthread_mutex_destroy(&l->lock);
+	crew_done(&l->crew);
 	free(l);
 	return NULL;
 }
@@ -648,12 +486,12 @@ int loop_run(struct loop *l)
 	int r;
 
 	source_start(&l->source);
-	pthread_mutex_lock(&l->lock);
-	call(take_idle(l), ROLE_LEADER);
+	pthread_mutex_lock(&l->crew.lock);
+	crew_call(crew_take(&l->crew), ROLE_LEADER);
 	while (!l->ended)
-		pthread_cond_wait(&l->end, &l->lock);
+		pthread_cond_wait(&l->end, &l->crew.lock);
 	r = l->result;
-	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_unlock(&l->crew.lock);
 	join(l);
 	return r;
 }
@@ -661,11 +499,7 @@ int loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
 	source_stop(&l->source);
-	pthread_mutex_lock(&l->lock);
-	for (struct worker *w = l->workers; w; w = w->next)
-		if (!w->joined && atomic_load(&w->receiving))
-			pthread_kill(w->thread, wake_signal());
-	pthread_mutex_unlock(&l->lock);
+	crew_wake(&l->crew);
 }
 
 unsigned int loop_held(const struct loop *l)
