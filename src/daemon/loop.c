@@ -24,6 +24,7 @@
 #include "daemon/demand.h"
 #include "daemon/dispatch.h"
 #include "daemon/loop.h"
+#include "daemon/probe.h"
 #include "daemon/slow.h"
 #include "daemon/source.h"
 #include "util/clock.h"
@@ -31,8 +32,11 @@
 /* How long a request may keep others waiting: twice this at the most. */
 #define MONITOR_NS 2000000
 
+/* How often it looks when there is nothing but what takes long. */
+#define OLD_NS (50L * 1000 * 1000)
+
 /* No look of the monitor counts for more: the whole process may have been stopped. */
-#define LOOK_NS_MAX (UINT64_C(50) * 1000 * 1000)
+#define LOOK_NS_MAX (UINT64_C(100) * 1000 * 1000)
 
 /* How long threads may take to end. */
 #define JOIN_PATIENCE (UINT64_C(2) * 1000 * 1000 * 1000)
@@ -53,6 +57,7 @@ struct loop {
 	atomic_ulong served; /* requests that were begun */
 	atomic_bool watched; /* by the monitor, which otherwise sleeps */
 	struct slow slow;
+	struct probe probe;
 	pthread_t monitor;
 	bool monitored;
 
@@ -305,8 +310,17 @@ static void find_slow(struct loop *l, struct worker *w, unsigned long number)
 		atomic_fetch_sub(&l->helpers, 1);
 }
 
-/* Called with the lock held. @w has had @ns more. Returns whether it is to be looked
- * after further on. */
+/* Called with the lock held. */
+static void give_up(struct loop *l, struct worker *w)
+{
+	atomic_store(&w->serving.given_up, true);
+	slow_give_up(&l->slow, &w->serving.demand);
+}
+
+/*
+ * Called with the lock held. @w has had @ns more. Returns whether it waits for a file and
+ * has done so for long.
+ */
 static bool look_after(struct loop *l, struct worker *w, uint64_t ns)
 {
 	unsigned long number = atomic_load(&w->busy);
@@ -314,15 +328,39 @@ static bool look_after(struct loop *l, struct worker *w, uint64_t ns)
 	if (number && number == w->seen)
 		find_slow(l, w, number);
 	w->seen = number;
-	if (!w->slow || w->serving.demand.class != DEMAND_DIRECTORY ||
-	    atomic_load(&w->serving.given_up))
-		return number;
+	if (!w->slow || atomic_load(&w->serving.given_up))
+		return false;
 	w->age += ns;
 	if (w->age < SLOW_DIRECTORY_NS)
-		return true;
-	atomic_store(&w->serving.given_up, true);
-	slow_give_up(&l->slow, &w->serving.demand);
-	return number;
+		return false;
+	if (w->serving.demand.class == DEMAND_DIRECTORY)
+		give_up(l, w);
+	return w->serving.demand.class == DEMAND_FILE;
+}
+
+/* Called with the lock held. Whether anything gets old that may have to be given up. */
+static bool has_old(const struct loop *l)
+{
+	for (const struct worker *w = l->crew.workers; w; w = w->next)
+		if (w->slow && w->serving.demand.class != DEMAND_NOTHING &&
+		    !atomic_load(&w->serving.given_up))
+			return true;
+	return false;
+}
+
+/*
+ * Called with the lock held. Requests wait for files, and @ns more have passed. While one
+ * does the kernel may have locked its file, and for who removes that file it then holds
+ * the directory, without asking us. So where it is held they are given up.
+ */
+static void look_at_directories(struct loop *l, uint64_t ns)
+{
+	if (probe_ask(&l->probe, ns) < SLOW_DIRECTORY_NS)
+		return;
+	for (struct worker *w = l->crew.workers; w; w = w->next)
+		if (w->slow && w->serving.demand.class == DEMAND_FILE &&
+		    w->age >= SLOW_DIRECTORY_NS && !atomic_load(&w->serving.given_up))
+			give_up(l, w);
 }
 
 /* Called with the lock held. Returns when more than @served requests have begun. */
@@ -336,13 +374,19 @@ static void rest(struct loop *l, unsigned long served)
 	atomic_store(&l->watched, true);
 }
 
-/* Called with the lock held. */
-static void tick(struct loop *l)
+/* Called with the lock held. Returns after @ns, and before if nothing is @active that
+ * becomes so. */
+static void tick(struct loop *l, long ns, bool active)
 {
-	struct timespec until = clock_in(CLOCK_MONOTONIC, MONITOR_NS);
+	struct timespec until = clock_in(CLOCK_MONOTONIC, ns);
 
-	while (!l->ended && pthread_cond_timedwait(&l->watch, &l->crew.lock, &until) == 0)
+	atomic_store(&l->watched, active);
+	/* Who begins to serve from here on sees that nobody watches. */
+	active = active || crew_is_busy(&l->crew);
+	while (!l->ended && (active || !atomic_load(&l->watched)) &&
+	       pthread_cond_timedwait(&l->watch, &l->crew.lock, &until) == 0)
 		;
+	atomic_store(&l->watched, true);
 }
 
 /* Wakes up for as long as requests come or get old, and rests with them. */
@@ -351,20 +395,25 @@ static void *monitor(void *data)
 	struct loop *l = data;
 	unsigned long served = 0;
 	uint64_t before, ns;
-	bool active = false;
+	bool active = false, old = false, waits;
 
 	pthread_mutex_lock(&l->crew.lock);
 	while (!l->ended) {
-		if (!active && served == atomic_load(&l->served))
+		active = active || served != atomic_load(&l->served);
+		if (!active && !old)
 			rest(l, served);
 		served = atomic_load(&l->served);
 		before = clock_ns();
-		tick(l);
+		tick(l, active || !old ? MONITOR_NS : OLD_NS, active || !old);
 		ns = clock_ns() - before;
 		ns = ns < LOOK_NS_MAX ? ns : LOOK_NS_MAX;
-		active = slow_age(&l->slow, ns);
+		waits = false;
 		for (struct worker *w = l->crew.workers; w; w = w->next)
-			active |= look_after(l, w, ns);
+			waits |= look_after(l, w, ns);
+		if (waits)
+			look_at_directories(l, ns);
+		old = slow_age(&l->slow, ns) || has_old(l);
+		active = crew_is_busy(&l->crew);
 	}
 	pthread_mutex_unlock(&l->crew.lock);
 	return NULL;
@@ -414,7 +463,7 @@ static void init_conditions(struct loop *l)
  * What serving takes is there before anybody is told that we do. With fewer threads than
  * @threads less can be held up at once, but two take turns to lead.
  */
-static int start(struct loop *l, unsigned int threads)
+static int start(struct loop *l, unsigned int threads, void (*look)(void *context))
 {
 	int r = 0;
 
@@ -423,6 +472,9 @@ static int start(struct loop *l, unsigned int threads)
 		r = crew_add(&l->crew, l, work);
 	pthread_mutex_unlock(&l->crew.lock);
 	if (l->crew.n < 2 && r < 0)
+		return r;
+	r = probe_start(&l->probe, look, l->context);
+	if (r < 0)
 		return r;
 	l->max_helpers = helpers_for(l->crew.n);
 	slow_init(&l->slow, fuse_session_fd(l->session),
@@ -449,7 +501,7 @@ int loop_new(struct fuse_session *session, const struct loop_config *config,
 	source_init(&l->source, session, config->poll_ns);
 	init_conditions(l);
 	if (r == 0)
-		r = start(l, config->threads);
+		r = start(l, config->threads, config->look);
 	if (r == 0)
 		*ret = take_ptr(l);
 	return r;
@@ -465,6 +517,7 @@ static void join(struct loop *l)
 		pthread_join(l->monitor, NULL);
 	l->monitored = false;
 	l->held = crew_join(&l->crew, JOIN_PATIENCE, loop_stop);
+	l->held += !probe_stop(&l->probe);
 }
 
 struct loop *loop_free(struct loop *l)

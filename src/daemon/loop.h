@@ -17,6 +17,9 @@ struct loop_config {
 	bool (*serves)(void *context, const void *header);
 	/* Told of each request when it was served: what it was, and how long it took. */
 	void (*served)(void *context, uint32_t request, uint64_t ns);
+	/* Returns when the kernel holds no directory of the mount. NULL: it never does.
+	 */
+	void (*look)(void *context);
 	void *context;
 	struct dispatch_loss loss;
 };

@@ -106,18 +106,21 @@ static void tell_names(void *context)
 	forget_all_names(w->n->session);
 }
 
-/*
- * To look for a name the kernel waits for the directory's lock, and that is all of it:
- * where kernel_waits_for_answers().
- */
-static void settle(void *context)
+void notify_look(struct fuse_session *session, uint64_t directory)
 {
-	const struct watched *w = context;
 	char no_name[NO_NAME_LENGTH + 1];
 
 	memset(no_name, '-', NO_NAME_LENGTH);
 	no_name[NO_NAME_LENGTH] = '\0';
-	fuse_lowlevel_notify_inval_entry(w->n->session, w->root, no_name, NO_NAME_LENGTH);
+	fuse_lowlevel_notify_inval_entry(session, directory, no_name, NO_NAME_LENGTH);
+}
+
+/* That is all of it where kernel_waits_for_answers(). */
+static void settle(void *context)
+{
+	const struct watched *w = context;
+
+	notify_look(w->n->session, w->root);
 }
 
 static int tell_changes(struct watched *w)

@@ -40,6 +40,9 @@ struct notify {
  * do that at all (Linux 6.9): 0, or -EINVAL.
  */
 int notify_resend(struct fuse_session *session);
+/* Looks for a name that cannot be: for that the kernel waits for the lock of the
+ * directory, which it holds while others wait for answers about names. */
+void notify_look(struct fuse_session *session, uint64_t directory);
 double notify_name_timeout(struct fuse_session *session, bool waits);
 int notify_start(struct notify *n, struct fuse_session *session, const struct tree *tree,
 		 bool keeps, bool lost);

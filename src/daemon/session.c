@@ -317,6 +317,15 @@ static bool serves_request(void *context, const void *header)
 	return false;
 }
 
+/* To look for a name the kernel waits for the directory. */
+static void look_at_directories(void *context)
+{
+	const struct session *s = context;
+
+	for (unsigned int i = 0; i < s->context.tree.n; i++)
+		notify_look(s->fuse, tree_root(i));
+}
+
 static void tell_figures(void *context)
 {
 	struct session *s = context;
@@ -446,6 +455,7 @@ static int start_serving(struct session *s)
 		.poll_ns = s->options->poll_us * UINT64_C(1000),
 		.serves = serves_request,
 		.served = count_request,
+		.look = look_at_directories,
 		.context = s,
 		.loss = { forget_refusals, &s->context.tree },
 	};

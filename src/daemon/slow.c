@@ -8,6 +8,7 @@
  * nobody would have his share, and no directory would be waited for. Whoever ends looks
  * for what can be served then, so the last one finds all that is left.
  */
+#include <assert.h>
 #include <errno.h>
 #include <linux/fuse.h>
 #include <stdlib.h>
@@ -40,13 +41,28 @@ void slow_done(struct slow *s)
 	quota_done(&s->quota);
 }
 
-/* Called with the lock held. The directory @node if somebody waits for it, or NULL. */
-static struct slow_directory *find(struct slow *s, uint64_t node)
+/* Called with the lock held. What is known of @node, or NULL. */
+static struct slow_node *find(struct slow *s, uint64_t node)
 {
-	for (int i = 0; i < SLOW_DIRECTORIES; i++)
-		if (s->directories[i].waiting > 0 && s->directories[i].node == node)
-			return &s->directories[i];
+	for (int i = 0; i < SLOW_NODES; i++)
+		if (s->nodes[i].waiting > 0 && s->nodes[i].node == node)
+			return &s->nodes[i];
 	return NULL;
+}
+
+/* Called with the lock held. One more thread waits for @node. */
+static struct slow_node *add_waiting(struct slow *s, uint64_t node)
+{
+	struct slow_node *n = find(s, node);
+
+	for (int i = 0; i < SLOW_NODES && !n; i++)
+		if (s->nodes[i].waiting == 0)
+			n = &s->nodes[i];
+	/* There are as many places as threads. */
+	assert(n);
+	n->node = node;
+	n->waiting++;
+	return n;
 }
 
 static void refuse(const struct slow *s, const struct demand *d, int error)
@@ -78,16 +94,16 @@ static int add(struct slow *s, const struct demand *d, const struct fuse_buf *bu
 /* Called with the lock held. Returns 1 where the request is to be served. */
 static int put_off(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
 {
-	const struct slow_directory *busy;
+	const struct slow_node *busy;
 
 	if (s->stopped)
 		return 1;
+	busy = find(s, d->node);
+	if (busy && busy->given_up > 0)
+		return -EBUSY;
 	if (d->class == DEMAND_FILE)
 		return quota_is_full(&s->quota, d->uid) ? add(s, d, buf) : 1;
-	busy = find(s, d->node);
-	if (!busy)
-		return 1;
-	return busy->given_up > 0 ? -EBUSY : add(s, d, buf);
+	return busy ? add(s, d, buf) : 1;
 }
 
 bool slow_put_off(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
@@ -126,23 +142,10 @@ enum slow_verdict slow_admit(struct slow *s, const struct demand *d,
 /* Called with the lock held. */
 static void begin(struct slow *s, struct demand *d)
 {
-	struct slow_directory *directory = NULL;
-
 	d->counted = quota_force(&s->quota, d->uid) == 0;
 	atomic_fetch_add(&s->n, 1);
-	if (d->class != DEMAND_DIRECTORY)
-		return;
-	directory = find(s, d->node);
-	for (int i = 0; i < SLOW_DIRECTORIES && !directory; i++)
-		if (s->directories[i].waiting == 0)
-			directory = &s->directories[i];
-	/* More of them than there are kinds belong to no file system. */
-	if (!directory) {
-		d->class = DEMAND_FILE;
-		return;
-	}
-	directory->node = d->node;
-	directory->waiting++;
+	if (d->class == DEMAND_DIRECTORY)
+		add_waiting(s, d->node);
 }
 
 void slow_begin(struct slow *s, struct demand *d)
@@ -152,16 +155,16 @@ void slow_begin(struct slow *s, struct demand *d)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* Called with the lock held. Takes those out of the list that wait for directory @node
- * (0: for any), and have done so for @age at least. */
+/* Called with the lock held. Takes those out of the list that wait for @node (0: for any
+ * directory), and have done so for @age at least. */
 static struct slow_request *take_waiting(struct slow *s, uint64_t node, uint64_t age)
 {
 	struct slow_request *taken = NULL, *r, *next;
 
 	DL_FOREACH_SAFE(s->list, r, next)
 	{
-		if (r->demand.class != DEMAND_DIRECTORY || r->age < age ||
-		    (node && r->demand.node != node))
+		if (r->age < age ||
+		    (node ? r->demand.node != node : r->demand.class != DEMAND_DIRECTORY))
 			continue;
 		DL_DELETE(s->list, r);
 		s->bytes -= r->size;
@@ -183,12 +186,12 @@ static void refuse_all(const struct slow *s, struct slow_request *list)
 
 void slow_give_up(struct slow *s, const struct demand *d)
 {
-	struct slow_directory *directory;
 	struct slow_request *waiting;
+	struct slow_node *n;
 
 	pthread_mutex_lock(&s->lock);
-	directory = find(s, d->node);
-	directory->given_up++;
+	n = d->class == DEMAND_DIRECTORY ? find(s, d->node) : add_waiting(s, d->node);
+	n->given_up++;
 	waiting = take_waiting(s, d->node, 0);
 	pthread_mutex_unlock(&s->lock);
 	refuse(s, d, -EBUSY);
@@ -242,11 +245,11 @@ struct slow_request *slow_end(struct slow *s, const struct demand *d, bool given
 	pthread_mutex_lock(&s->lock);
 	if (d->counted)
 		quota_give(&s->quota, d->uid);
-	if (d->class == DEMAND_DIRECTORY) {
-		struct slow_directory *directory = find(s, d->node);
+	if (d->class == DEMAND_DIRECTORY || given_up) {
+		struct slow_node *n = find(s, d->node);
 
-		directory->waiting--;
-		directory->given_up -= given_up;
+		n->waiting--;
+		n->given_up -= given_up;
 	}
 	atomic_fetch_sub(&s->n, 1);
 	r = next(s);

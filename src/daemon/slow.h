@@ -8,7 +8,8 @@
  *
  * Of those who wait for a directory one holds a thread up, and the others are put off.
  * None of them waits for longer than SLOW_DIRECTORY_NS: then the answer is EBUSY, and so
- * it is at once for all who come later, until the directory is free.
+ * it is at once for all who come later, until the directory is free. Likewise those who
+ * wait for a file, where somebody waits for that file and holds a directory meanwhile.
  */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
@@ -29,8 +30,8 @@
  */
 #define SLOW_DIRECTORY_NS (UINT64_C(2) * 1000 * 1000 * 1000)
 
-/* At once: more than there are kinds. */
-#define SLOW_DIRECTORIES 8
+/* At once: of directories and files, more than there are threads. */
+#define SLOW_NODES 128
 
 struct slow_request {
 	struct demand demand;
@@ -40,8 +41,8 @@ struct slow_request {
 	char bytes[] __attribute__((aligned(8)));
 };
 
-/* One that requests wait for. */
-struct slow_directory {
+/* A directory that requests wait for; or a file of which one was given up. */
+struct slow_node {
 	uint64_t node;
 	unsigned int waiting;  /* threads; 0: none is here */
 	unsigned int given_up; /* those of them whose request has been answered */
@@ -56,7 +57,7 @@ struct slow {
 	struct slow_request *list;        /* put off; protected by lock */
 	size_t bytes;                     /* of those; protected by lock */
 	bool stopped;                     /* protected by lock */
-	struct slow_directory directories[SLOW_DIRECTORIES]; /* protected by lock */
+	struct slow_node nodes[SLOW_NODES]; /* protected by lock */
 };
 
 /* So many threads may be held up. @fd is the session's; @loss is told of what is refused.
@@ -80,7 +81,8 @@ bool slow_put_off(struct slow *s, const struct demand *d, const struct fuse_buf 
 
 /* The request that demands @d takes long. */
 void slow_begin(struct slow *s, struct demand *d);
-/* It waits for a directory and has waited long enough: it is answered. */
+/* It waits for a directory, or a file that a directory is held for, and has waited long
+ * enough: it is answered. */
 void slow_give_up(struct slow *s, const struct demand *d);
 /*
  * It is done. Returns one that was put off, which now counts as begun, to be served and

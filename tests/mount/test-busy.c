@@ -234,6 +234,36 @@ static void test_removal(void **state)
 	await_that(person_do(&victim, create, "newer") == 0);
 }
 
+static int change_mode(const void *name)
+{
+	return errno_or(chmod(at(MOUNT_DIR, name), 0600));
+}
+
+/* Her request for the object waits, and the kernel has locked the file for it. When she
+ * removes that file the kernel holds the directory before it asks. */
+static void test_removal_behind(void **state)
+{
+	pid_t changes, removes;
+	struct holder h;
+	struct stat st;
+
+	(void)state;
+	start(NULL);
+	holder_start(&h, &flooder, NATIVE_DIR "/held", HOLD_OBJECT);
+	changes = person_start(&flooder, change_mode, "held");
+	poll(NULL, 0, 300);
+	removes = person_start(&flooder, remove_name, "held");
+	poll(NULL, 0, 300);
+	expect_bystanders_served();
+	expect(use, "fresh", 0);
+	assert_int_equal(person_end(&flooder, changes), -EBUSY);
+	assert_int_equal(person_end(&flooder, removes), -EBUSY);
+	expect(create, "new", -EBUSY);
+	holder_release(&h);
+	await_that(stat(NATIVE_DIR "/held", &st) < 0);
+	await_that(person_do(&victim, create, "newer") == 0);
+}
+
 static void test_end(void **state)
 {
 	static const enum hold all[] = { HOLD_OBJECT, HOLD_DIRECTORY };
@@ -333,6 +363,7 @@ static int run(void)
 		mount_test_unmounted(test_object),
 		mount_test_unmounted(test_directory),
 		mount_test_unmounted(test_removal),
+		mount_test_unmounted(test_removal_behind),
 		mount_test_unmounted(test_end),
 		mount_test_unmounted(test_takeover),
 		mount_test_unmounted(test_large_object),
