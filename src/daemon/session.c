@@ -464,6 +464,8 @@ static int start_serving(struct session *s)
 
 	figures_init(&s->figures);
 	if (r == 0)
+		r = waiter_open();
+	if (r == 0)
 		r = notify_start(&s->notify, s->fuse, &s->context.tree, s->context.keeps,
 				 again);
 	s->notifies = r == 0;
@@ -543,7 +545,8 @@ static int session_done(struct session *s, int result)
 		r = notify_stop(&s->notify);
 	if (r == -ETIMEDOUT)
 		leave(s, result);
-	waiter_stop_all();
+	if (!waiter_stop_all())
+		leave(s, result);
 	/* Backing ids are closed through the session's descriptor, so files go before it.
 	 */
 	tree_done(&s->context.tree);

@@ -7,6 +7,7 @@
  */
 #define FUSE_USE_VERSION 312
 #include <fuse_lowlevel.h>
+#include <stdbool.h>
 
 struct wait;
 
@@ -29,5 +30,11 @@ int waiter_init(void);
 /* Takes over @wait, and sees to it that @req is answered. */
 void waiter_start(fuse_req_t req, struct wait *wait);
 
-/* Ends all waits, with EINTR: nobody waits any more when it returns, nor will. */
-void waiter_stop_all(void);
+/* To be called when there may be threads, before the first wait. */
+int waiter_open(void);
+
+/*
+ * Ends all waits, with EINTR: nobody waits any more when it returns true, nor will. Else
+ * some are in calls that no signal ends, for what a user keeps busy.
+ */
+bool waiter_stop_all(void);
