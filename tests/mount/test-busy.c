@@ -5,12 +5,14 @@
  * is as before.
  */
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -145,6 +147,31 @@ static int write_it(const void *name)
 
 static int (*const writes)(const void *name) = write_it;
 
+/* What is opened with O_APPEND comes to the daemon in every mode. */
+static int write_asynchronously(const void *name)
+{
+	int fd = open(at(MOUNT_DIR, name), O_RDWR | O_APPEND | O_CLOEXEC);
+	char text[] = "TE";
+	struct iocb write = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = (unsigned int)fd,
+		.aio_buf = (uintptr_t)text,
+		.aio_nbytes = 2,
+	};
+	struct iocb *list = &write;
+	aio_context_t context = 0;
+	struct io_event event;
+
+	if (fd < 0 || fcntl(fd, F_SETFL, 0) < 0 || syscall(SYS_io_setup, 1, &context) < 0)
+		return -errno;
+	if (syscall(SYS_io_submit, context, 1, &list) != 1 ||
+	    syscall(SYS_io_getevents, context, 1, 1, &event, NULL) != 1)
+		return -errno;
+	return event.res == 2 ? 0 : -EIO;
+}
+
+static int (*const asynchronous_writes)(const void *name) = write_asynchronously;
+
 static int miss(const void *name)
 {
 	struct stat st;
@@ -180,6 +207,22 @@ static void test_object(void **state)
 	/* Her own reads go on: one may be the page fault that the holder waits for. */
 	expect_of(&flooder, read_open, (const void *)(intptr_t)known, 0);
 	close(known);
+	holder_release(&h);
+	assert_int_equal(person_end(&flooder, below), 0);
+}
+
+/* They are not in front of what is closed. */
+static void test_asynchronous_writes(void **state)
+{
+	struct holder h;
+	pid_t below;
+
+	(void)state;
+	start(NULL);
+	holder_start(&h, &flooder, NATIVE_DIR "/held", HOLD_OBJECT);
+	below = person_start(&flooder, wait_below, &asynchronous_writes);
+	poll(NULL, 0, 300);
+	expect_bystanders_served();
 	holder_release(&h);
 	assert_int_equal(person_end(&flooder, below), 0);
 }
@@ -361,6 +404,7 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		mount_test_unmounted(test_object),
+		mount_test_unmounted(test_asynchronous_writes),
 		mount_test_unmounted(test_directory),
 		mount_test_unmounted(test_removal),
 		mount_test_unmounted(test_removal_behind),
