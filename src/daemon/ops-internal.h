@@ -14,3 +14,9 @@ void op_ioctl(fuse_req_t req, fuse_ino_t node, unsigned int command, void *arg,
 /* With libfuse 3.18. */
 void op_statx(fuse_req_t req, fuse_ino_t node, int flags, int mask,
 	      struct fuse_file_info *fi);
+
+void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size);
+void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
+void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
+		 size_t size, int flags);
+void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);

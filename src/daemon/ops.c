@@ -552,54 +552,6 @@ static void op_access(fuse_req_t req, fuse_ino_t node, int mask)
 	reply_status(req, fs_access(fs, &caller, node, mask));
 }
 
-/* The reply to a question for an attribute: its size where none was asked for, or it. */
-static void reply_xattr(fuse_req_t req, ssize_t r, const char *buf, size_t size)
-{
-	if (r < 0)
-		reply_status(req, (int)r);
-	else if (size == 0)
-		fuse_reply_xattr(req, (size_t)r);
-	else
-		fuse_reply_buf(req, buf, (size_t)r);
-}
-
-static void op_getxattr(fuse_req_t req, fuse_ino_t node, const char *name, size_t size)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-	char *buf = thread_buffer(size);
-	ssize_t r = buf ? fs_getxattr(fs, &caller, node, name, buf, size) : -ENOMEM;
-
-	reply_xattr(req, r, buf, size);
-}
-
-static void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-	char *buf = thread_buffer(size);
-	ssize_t r = buf ? fs_listxattr(fs, &caller, node, buf, size) : -ENOMEM;
-
-	reply_xattr(req, r, buf, size);
-}
-
-static void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name,
-			const char *value, size_t size, int flags)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-
-	reply_status(req, fs_setxattr(fs, &caller, node, name, value, size, flags));
-}
-
-static void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-
-	reply_status(req, fs_removexattr(fs, &caller, node, name));
-}
-
 const struct fuse_lowlevel_ops ops = {
 	.init = op_init,
 	.lookup = op_lookup,
