@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <regex.h>
 #include <signal.h>
@@ -16,6 +17,7 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -30,6 +32,7 @@
 #include "watchdog.h"
 
 #define NOTIFY_PATH SCRATCH_DIR "/notify"
+#define DAEMON_PATH SCRATCH_DIR "/shmfs"
 #define ARGS_MAX    32
 
 static struct {
@@ -443,8 +446,33 @@ static void check_machine(void)
 		cannot("passthrough needs Linux 6.9");
 }
 
+/*
+ * Other users run the daemon, too, and the tree may be where they may not enter, such as
+ * below root's home. So everybody runs a copy of it.
+ */
+static void copy_daemon(int from)
+{
+	_cleanup_close_ int to =
+		open(DAEMON_PATH, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
+	ssize_t n;
+
+	do
+		n = sendfile(to, from, NULL, INT_MAX);
+	while (n > 0);
+	if (n < 0 || setenv("SHMFS_DAEMON", DAEMON_PATH, 1) < 0) {
+		perror("mount: " DAEMON_PATH);
+		exit(1);
+	}
+}
+
 static void make_surroundings(void)
 {
+	_cleanup_close_ int daemon = open(getenv("SHMFS_DAEMON"), O_RDONLY | O_CLOEXEC);
+
+	if (daemon < 0) {
+		perror(getenv("SHMFS_DAEMON"));
+		exit(1);
+	}
 	umask(0);
 	sandbox_tmpfs(SCRATCH_DIR, "mode=755");
 	if (mkdir(MOUNT_DIR, 0755) < 0 || mkdir(PLAIN_DIR, 0755) < 0) {
@@ -452,6 +480,7 @@ static void make_surroundings(void)
 		exit(1);
 	}
 	umask(022);
+	copy_daemon(daemon);
 	daemon_state.log = memfd_create("log", MFD_CLOEXEC);
 	if (daemon_state.log < 0) {
 		perror("mount: memfd_create");

@@ -22,7 +22,8 @@
  *MOUNT_DIR must be given back before it ends, or the mount is busy and the test fails.
  *
  * From the environment:
- *	SHMFS_DAEMON		the daemon's program, absolute
+ *	SHMFS_DAEMON		the daemon's program, absolute; mount_main() makes it name
+ *				a copy that every user may run
  *	SHMFS_TEST_IO		"passthrough" (default) or "direct": the io mode to demand
  *	SHMFS_TEST_OPTIONS	options for every daemon, before those of the test
  *	SHMFS_TEST_WRAPPER	words to put before the daemon's command, such as
