@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What can be wrong with a mount point, in words, and what to do about it. */
 #include <errno.h>
-#include <mntent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,24 +12,29 @@
 #include "daemon/mountpoint.h"
 #include "util/cleanup.h"
 
-static void cleanup_mntent(FILE **f)
+static void cleanup_table(FILE **f)
 {
 	if (*f)
-		endmntent(*f);
+		fclose(*f);
 }
 
-/* The type of what is mounted last on @path is fuse.shmfs. */
-static bool has_shmfs(const char *path)
+/*
+ * Whether shmfs is mounted on what @stx is of. The path would not tell: a mount that
+ * another one hides has it, too. Before Linux 5.8 nothing tells.
+ */
+static bool has_shmfs(const struct statx *stx)
 {
-	_cleanup_(cleanup_mntent) FILE *table = setmntent("/proc/self/mounts", "re");
-	struct mntent entry;
-	char buf[4096];
-	bool found = false;
+	_cleanup_(cleanup_table) FILE *table = NULL;
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
 
-	while (table && getmntent_r(table, &entry, buf, sizeof(buf)))
-		if (strcmp(entry.mnt_dir, path) == 0)
-			found = strcmp(entry.mnt_type, "fuse.shmfs") == 0;
-	return found;
+	if (!(stx->stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return false;
+	table = fopen("/proc/self/mountinfo", "re");
+	while (table && getline(&line, &size, table) > 0)
+		if (strtoull(line, NULL, 10) == stx->stx_mnt_id)
+			return strstr(line, " - fuse.shmfs ") != NULL;
+	return false;
 }
 
 static int explain(const char *path, int error)
@@ -54,29 +59,32 @@ static int explain(const char *path, int error)
 }
 
 /* What is mounted there would hide what it shows, from native programs above all. */
-static bool is_shown(const struct stat *st, const char *shown)
+static bool is_shown(const struct statx *stx, const char *shown)
 {
-	struct stat other;
+	struct statx other;
 
-	return shown && stat(shown, &other) == 0 && st->st_dev == other.st_dev &&
-	       st->st_ino == other.st_ino;
+	return shown && statx(AT_FDCWD, shown, 0, STATX_INO, &other) == 0 &&
+	       stx->stx_dev_major == other.stx_dev_major &&
+	       stx->stx_dev_minor == other.stx_dev_minor && stx->stx_ino == other.stx_ino;
 }
 
 int mountpoint_check(char **path, const char *shown)
 {
 	_cleanup_free_ char *absolute = realpath(*path, NULL);
-	struct stat st;
+	struct statx stx;
 
-	if (!absolute || stat(absolute, &st) < 0)
+	/* What is cached would not tell that the daemon of a mount there is dead. */
+	if (!absolute || statx(AT_FDCWD, absolute, AT_STATX_FORCE_SYNC,
+			       STATX_TYPE | STATX_INO, &stx) < 0)
 		return explain(*path, errno);
-	if (!S_ISDIR(st.st_mode))
+	if (!S_ISDIR(stx.stx_mode))
 		return explain(*path, ENOTDIR);
-	if (has_shmfs(absolute)) {
+	if (has_shmfs(&stx)) {
 		log_error("shmfs is mounted on '%s' already: unmount it first (umount)",
 			  absolute);
 		return -EBUSY;
 	}
-	if (is_shown(&st, shown)) {
+	if (is_shown(&stx, shown)) {
 		log_error("'%s' is what would be shown: mount it on another directory",
 			  absolute);
 		return -EBUSY;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,19 +54,20 @@ struct outcome command_run(const struct person *who, const char *const argv[])
 char *mount_entry(const char *dir)
 {
 	_cleanup_free_ char *line = NULL;
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	FILE *mounts;
+	struct statx stx;
 	size_t size = 0;
 	char *found = NULL;
-	char word[256];
 
+	/* Nobody is asked, so that a dead daemon's mount is found, too. */
+	if (statx(AT_FDCWD, dir, AT_STATX_DONT_SYNC, 0, &stx) < 0 ||
+	    !(stx.stx_attributes & STATX_ATTR_MOUNT_ROOT))
+		return NULL;
+	mounts = fopen("/proc/self/mountinfo", "re");
 	assert_non_null(mounts);
-	snprintf(word, sizeof(word), " %s ", dir);
-	/* What is mounted last is on top. */
-	while (getline(&line, &size, mounts) > 0)
-		if (strstr(line, word)) {
-			free(found);
-			found = strdup(line);
-		}
+	while (!found && getline(&line, &size, mounts) > 0)
+		if (strtoull(line, NULL, 10) == stx.stx_mnt_id)
+			found = take_ptr(line);
 	fclose(mounts);
 	return found;
 }

@@ -19,5 +19,6 @@ struct outcome command_run(const struct person *who, const char *const argv[]);
 	command_run(NULL, \
 		    (const char *const[]){ getenv("SHMFS_DAEMON"), __VA_ARGS__, NULL })
 
-/* The line of mountinfo about what is mounted on @dir, to be freed; NULL: nothing is. */
+/* The line of mountinfo about what is mounted on @dir, to be freed; NULL: nothing is, or
+ * another mount hides it. */
 char *mount_entry(const char *dir);

@@ -26,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "command.h"
 #include "mount.h"
 #include "sandbox.h"
 #include "util/cleanup.h"
@@ -140,16 +141,9 @@ static int notify_listen(void)
 
 static bool is_mounted(void)
 {
-	_cleanup_free_ char *line = NULL;
-	FILE *mounts = fopen("/proc/self/mountinfo", "re");
-	size_t size = 0;
-	bool found = false;
+	_cleanup_free_ char *entry = mount_entry(MOUNT_DIR);
 
-	assert_non_null(mounts);
-	while (!found && getline(&line, &size, mounts) > 0)
-		found = strstr(line, " " MOUNT_DIR " ") != NULL;
-	fclose(mounts);
-	return found;
+	return entry != NULL;
 }
 
 static bool is_ready(int notify)

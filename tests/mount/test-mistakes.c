@@ -25,6 +25,7 @@
 #include "files.h"
 #include "mount.h"
 #include "ordinary.h"
+#include "sandbox.h"
 #include "util/cleanup.h"
 
 /* Runs a command as we are. */
@@ -54,13 +55,18 @@ static void refuses(struct outcome o, int status, const char *err)
 }
 
 /* The end of a daemon in the background, which must be a good one. */
-static void unmount(void)
+static void unmount_from(const char *dir)
 {
 	int status = -1;
 
-	said(run_command("umount", MOUNT_DIR), 0, "");
+	said(run_command("umount", dir), 0, "");
 	must(waitpid(-1, &status, 0));
 	assert_int_equal(status, 0);
+}
+
+static void unmount(void)
+{
+	unmount_from(MOUNT_DIR);
 }
 
 static void test_mount_point(void **state)
@@ -269,6 +275,25 @@ static void test_busy(void **state)
 	unmount();
 }
 
+#define COVERED SCRATCH_DIR "/covered"
+
+/* What another mount hides is not there: nobody could unmount it. */
+static void test_hidden(void **state)
+{
+	(void)state;
+	must(mkdir(COVERED, 0755));
+	must(mkdir(COVERED "/shm", 0755));
+	said(daemon_run(COVERED "/shm", "-o", "passthrough=off"), 0, "");
+	sandbox_tmpfs(COVERED, "mode=755");
+	must(mkdir(COVERED "/shm", 0755));
+	said(daemon_run(COVERED "/shm", "-o", "passthrough=off"), 0, "");
+	unmount_from(COVERED "/shm");
+	must(umount2(COVERED, 0));
+	unmount_from(COVERED "/shm");
+	must(rmdir(COVERED "/shm"));
+	must(rmdir(COVERED));
+}
+
 /* All that there is of the daemon; what it made is adopted by us, and killed too. */
 static void kill_daemon(void)
 {
@@ -299,6 +324,19 @@ static void test_killed_daemon(void **state)
 	unmount();
 }
 
+/* What the kernel has cached of the mount does not hide that. */
+static void test_killed_daemon_while_cached(void **state)
+{
+	(void)state;
+	said(daemon_run(MOUNT_DIR, "-o", "passthrough=off,coherence=notify"), 0, "");
+	file_stat(SCRATCH_DIR, "shm");
+	kill_daemon();
+	said(daemon_run(MOUNT_DIR), 1,
+	     "shmfs: on '/mnt/shm' is a mount whose daemon is dead: unmount it first "
+	     "(umount)\n");
+	said(run_command("umount", MOUNT_DIR), 0, "");
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -313,7 +351,9 @@ static int run(void)
 		mount_test_unmounted(test_full),
 		mount_test_unmounted(test_names),
 		mount_test_unmounted(test_busy),
+		mount_test_unmounted(test_hidden),
 		mount_test_unmounted(test_killed_daemon),
+		mount_test_unmounted(test_killed_daemon_while_cached),
 	};
 
 	/* Processes that a daemon leaves become ours; other programs speak plainly. */
