@@ -12,17 +12,17 @@
 
 #include "faulty.h"
 #include "files.h"
+#include "patience.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 #include "weigh.h"
 
 #define SHARED_FILE SCRATCH_DIR "/inject"
 
 /* How long the daemon may take to let go of what it needs no more, and how long it takes;
  * how often it may keep something. */
-#define SETTLE_NS UINT64_C(1000000000)
-#define FIRST_NS  UINT64_C(150000000)
-#define TRIES     4
+#define SETTLE_SECONDS 1
+#define FIRST_SECONDS  0.15
+#define TRIES          4
 
 struct inject *faults;
 
@@ -112,12 +112,12 @@ static bool is_more(struct holding a, struct holding b)
 
 /* What the daemon holds when it has let go of what it will, or has come down to @least.
  */
-static struct holding settle(struct holding least, uint64_t within_ns)
+static struct holding settle(struct holding least, double seconds)
 {
-	uint64_t until = clock_ns() + within_ns;
+	struct patience patience = patience_of(seconds);
 	struct holding h = holding();
 
-	while (is_more(h, least) && clock_ns() < until) {
+	while (is_more(h, least) && !patience_over(&patience)) {
 		(void)poll(NULL, 0, 1);
 		h = holding();
 	}
@@ -166,7 +166,7 @@ static void play_with(struct inject_calls *calls, int error, void (*clean)(void)
 /* Returns whether more is held than before. */
 static bool holds_more(struct holding *held)
 {
-	struct holding now = settle(*held, SETTLE_NS);
+	struct holding now = settle(*held, SETTLE_SECONDS);
 
 	if (!is_more(now, *held))
 		return false;
@@ -187,7 +187,7 @@ void play_all(const struct scene *scenes, size_t n, void (*clean)(void))
 		played = &scenes[i];
 		play_once(&faults->memory, 0, clean);
 	}
-	held = settle((struct holding){ 0, 0 }, FIRST_NS);
+	held = settle((struct holding){ 0, 0 }, FIRST_SECONDS);
 	for (int i = 0; i < TRIES && more; i++) {
 		more = false;
 		for (played = scenes; played < scenes + n; played++) {

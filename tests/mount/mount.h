@@ -28,7 +28,7 @@
  *	SHMFS_TEST_OPTIONS	options for every daemon, before those of the test
  *	SHMFS_TEST_WRAPPER	words to put before the daemon's command, such as
  *				"valgrind -q --error-exitcode=99"
- *	SHMFS_TEST_PATIENCE	see watchdog.h
+ *	SHMFS_TEST_PATIENCE	see patience.h
  *	SHMFS_REQUIRE_MOUNT	"1": where mounting is impossible, fail and do not skip
  */
 #include <errno.h>

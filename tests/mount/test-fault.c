@@ -462,7 +462,8 @@ static void test_cut_while_used(void **state)
 	fd = file_open(MOUNT_DIR, "a", O_RDWR);
 	*go = true;
 	pid = person_start(NULL, cut_and_grow, (const void *)(uintptr_t)go);
-	while (clock_ns() < until) {
+	/* On a busy machine it may be that the other one has not had its turn yet. */
+	while (clock_ns() < until || shorts == 0 || fulls == 0) {
 		memset(text, '?', sizeof(text));
 		n = must(pread(fd, text, sizeof(text), 0));
 		check_text(text, n);
@@ -473,7 +474,6 @@ static void test_cut_while_used(void **state)
 	}
 	*go = false;
 	assert_int_equal(person_end(NULL, pid), 0);
-	assert_true(shorts > 0 && fulls > 0);
 	must(close(fd));
 	must(munmap((void *)(uintptr_t)go, 1));
 	stop();

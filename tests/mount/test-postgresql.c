@@ -368,12 +368,13 @@ static unsigned int read_posix(void)
 
 /*
  * Reads all segments over and over until the clients are done. Queries with helpers must
- * have shown more POSIX segments than there are without.
+ * have shown more POSIX segments than there are without; helpers of what was done before
+ * may be there yet when this begins.
  */
 static void read_while_working(const char *path, pid_t clients)
 {
 	const int64_t size = file_stat("/", path).st_size;
-	const unsigned int idle = sandbox_count_entries(POSIX_DIR);
+	unsigned int fewest = sandbox_count_entries(POSIX_DIR);
 	unsigned int most = 0, rounds = 0;
 	int status = 0;
 
@@ -382,12 +383,13 @@ static void read_while_working(const char *path, pid_t clients)
 
 		assert_int_equal(read_all(path), size);
 		most = n > most ? n : most;
+		fewest = n < fewest ? n : fewest;
 		rounds++;
 	}
 	assert_int_equal(status, 0);
 	assert_true(rounds > 1);
-	if (most <= idle)
-		fail_msg("never more than %u POSIX segments in %u rounds", idle, rounds);
+	if (most <= fewest)
+		fail_msg("never more than %u POSIX segments in %u rounds", most, rounds);
 }
 
 /* What @sql says, which must succeed. */

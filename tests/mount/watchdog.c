@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "patience.h"
 #include "watchdog.h"
 
 #define CONNECTIONS "/sys/fs/fuse/connections"
@@ -118,29 +119,6 @@ static unsigned int end_all(void)
 	}
 }
 
-static unsigned int limit(unsigned int seconds)
-{
-	const char *patience = getenv("SHMFS_TEST_PATIENCE");
-	unsigned long factor = patience ? strtoul(patience, NULL, 10) : 1;
-
-	return factor > 0 && factor < 1000 ? seconds * (unsigned int)factor : seconds;
-}
-
-static struct timespec remaining(const struct timespec *end)
-{
-	struct timespec now;
-	struct timespec left = { 0, 0 };
-	long long ns;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	ns = (end->tv_sec - now.tv_sec) * 1000000000LL + (end->tv_nsec - now.tv_nsec);
-	if (ns > 0) {
-		left.tv_sec = ns / 1000000000LL;
-		left.tv_nsec = ns % 1000000000LL;
-	}
-	return left;
-}
-
 /* Reaps whatever has ended. True, with its status, once @child is among it. */
 static bool reap(pid_t child, int *ret_status)
 {
@@ -157,26 +135,25 @@ static bool reap(pid_t child, int *ret_status)
 	return ended;
 }
 
-/* Waits for the end of @child. Returns why there is none: a signal, or 0 for the time. */
+/*
+ * Waits for the end of @child. Returns why there is none: a signal, or 0 for the time,
+ * which is looked at in steps, as the load of the machine changes.
+ */
 static bool await(pid_t child, const sigset_t *signals, unsigned int seconds,
 		  int *ret_status, int *ret_signal)
 {
-	struct timespec end;
+	const struct timespec step = { .tv_nsec = 250000000 };
+	struct patience patience = patience_of(seconds);
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_sec += seconds;
-	for (;;) {
-		struct timespec left;
-
+	do {
 		if (reap(child, ret_status))
 			return true;
-		left = remaining(&end);
-		*ret_signal = sigtimedwait(signals, NULL, &left);
-		if (*ret_signal < 0 && errno == EAGAIN)
-			*ret_signal = 0;
-		if (*ret_signal >= 0 && *ret_signal != SIGCHLD)
+		*ret_signal = sigtimedwait(signals, NULL, &step);
+		if (*ret_signal > 0 && *ret_signal != SIGCHLD)
 			return false;
-	}
+	} while (!patience_over(&patience));
+	*ret_signal = 0;
+	return reap(child, ret_status);
 }
 
 static int verdict(int status)
@@ -222,7 +199,7 @@ int watchdog_run(unsigned int seconds, int (*tests)(void))
 		return 1;
 	if (child == 0)
 		run_tests(tests, &mask);
-	if (await(child, &signals, limit(seconds), &status, &signal))
+	if (await(child, &signals, seconds, &status, &signal))
 		return verdict(status);
 	fprintf(stderr, "watchdog: %s, the connections are aborted\n",
 		signal ? strsignal(signal) : "the time is over");

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 #include "calls.h"
+#include "patience.h"
 #include "util/cleanup.h"
 
-enum { PATIENCE = 5, VALUE = 64 };
+enum { SECONDS = 5, VALUE = 64 };
 
 #ifndef SHM_DEST
 #define SHM_DEST 01000
@@ -199,13 +200,14 @@ typedef ssize_t (*get_t)(struct side *, const struct op *, const char *, char *,
 /* How much memory it is is that of the last moment, until it is looked at again. */
 static void await_memory(struct side *side, const struct op *op, get_t get)
 {
-	time_t end = time(NULL) + PATIENCE;
+	struct patience patience = patience_of(SECONDS);
 	char id[VALUE] = "", used[VALUE] = "";
 
 	if (get(side, op, "user.shmfs.shmid", id, VALUE - 1) < 0)
 		return;
 	while (get(side, op, attribute_of(op)->name, used, VALUE - 1) > 0 &&
-	       strtoull(used, NULL, 10) != side_used(side, atoi(id)) && time(NULL) < end)
+	       strtoull(used, NULL, 10) != side_used(side, atoi(id)) &&
+	       !patience_over(&patience))
 		memset(used, 0, sizeof(used));
 }
 

@@ -4,14 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "mount.h"
+#include "patience.h"
 #include "side.h"
 #include "util/cleanup.h"
 
-enum { PATIENCE = 5 };
+enum { SECONDS = 5 };
 
 void side_init(struct side *side, bool all, bool shares, int table,
 	       const struct people *people)
@@ -89,12 +89,12 @@ static long look_at(struct side *side, const struct op *op, struct stat *ret,
 long side_say_stat(struct side *side, const struct op *op, struct outcome *out,
 		   int (*look)(struct side *, const struct op *, struct stat *))
 {
-	time_t end = time(NULL) + PATIENCE;
+	struct patience patience = patience_of(SECONDS);
 	struct stat st = { 0 };
 	long r;
 
 	while ((r = look_at(side, op, &st, look)) == 0 && !blocks_are_true(side, &st) &&
-	       time(NULL) < end)
+	       !patience_over(&patience))
 		sched_yield();
 	if (r == 0)
 		say_attributes(out, &st);
