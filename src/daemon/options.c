@@ -158,8 +158,7 @@ static int check_passthrough(struct options *o)
 	else if (strcmp(name, "off") == 0)
 		o->passthrough = PASSTHROUGH_OFF;
 	else {
-		log_error("passthrough=%s is not known: it is auto, require or off",
-			  name);
+		log_error("passthrough=%s: must be auto, require or off", name);
 		return -EINVAL;
 	}
 	return 0;
@@ -174,7 +173,7 @@ static int check_coherence(struct options *o)
 	else if (strcmp(name, "notify") == 0)
 		o->coherence = COHERENCE_NOTIFY;
 	else {
-		log_error("coherence=%s is not known: it is strict or notify", name);
+		log_error("coherence=%s: must be strict or notify", name);
 		return -EINVAL;
 	}
 	return 0;
@@ -189,7 +188,7 @@ static int check_restart(struct options *o)
 	else if (strcmp(name, "no") == 0)
 		o->restart = RESTART_NO;
 	else {
-		log_error("restart=%s is not known: it is crash or no", name);
+		log_error("restart=%s: must be crash or no", name);
 		return -EINVAL;
 	}
 	return 0;
@@ -199,7 +198,7 @@ static bool is_empty(const char *name, const char *value, const char *meaning)
 {
 	if (!value || *value)
 		return false;
-	log_error("%s= is empty: it must be %s", name, meaning);
+	log_error("%s=: must be %s", name, meaning);
 	return true;
 }
 
@@ -215,8 +214,7 @@ static int check_number(const char *name, const char *text, unsigned long long m
 	errno = 0;
 	n = strtoull(text, &end, 10);
 	if (!isdigit((unsigned char)*text) || *end || errno || n > max) {
-		log_error("%s=%s is not known: it is a number of %s, at most %llu", name,
-			  text, meaning, max);
+		log_error("%s=%s: must be 0 to %llu %s", name, text, max, meaning);
 		return -EINVAL;
 	}
 	*ret = (unsigned int)n;
@@ -242,7 +240,7 @@ static int check_kind(struct options *o)
 	o->kind = kind_find(name);
 	if (o->kind)
 		return 0;
-	log_error("kind=%s is not known: it is posix, sysv or all", name);
+	log_error("kind=%s: must be posix, sysv or all", name);
 	return -EINVAL;
 }
 

@@ -95,7 +95,19 @@ static void test_options(void **state)
 		"shmfs: unknown option '--kind=sysv': see 'shmfs --help' for those there "
 		"are\n");
 	refuses(daemon_run(MOUNT_DIR, "-o", "kind=sys"), 2,
-		"shmfs: kind=sys is not known: it is posix, sysv or all\n");
+		"shmfs: kind=sys: must be posix, sysv or all\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "passthrough=yes"), 2,
+		"shmfs: passthrough=yes: must be auto, require or off\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "coherence="), 2,
+		"shmfs: coherence=: must be strict or notify\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "restart=always"), 2,
+		"shmfs: restart=always: must be crash or no\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "poll=5000"), 2,
+		"shmfs: poll=5000: must be 0 to 1000 microseconds\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "max_read=1M"), 2,
+		"shmfs: max_read=1M: must be 0 to 4294967295 bytes\n");
+	refuses(daemon_run(MOUNT_DIR, "-o", "shm_dir="), 2,
+		"shmfs: shm_dir=: must be the directory of a tmpfs\n");
 	refuses(daemon_run("kind=sysv", MOUNT_DIR), 2,
 		"shmfs: 'kind=sysv' is an option: put -o before it\n");
 	refuses(daemon_run(MOUNT_DIR, "kind=sysv"), 2,

@@ -475,7 +475,7 @@ static void test_bad_values(void **state)
 	PARSE(&p, "/mnt", "-o", "poll=often");
 	expect_refused(&p, "poll=often");
 	PARSE(&p, "/mnt", "-o", "poll=1001");
-	expect_refused(&p, "at most 1000");
+	expect_refused(&p, "0 to 1000 microseconds");
 	PARSE(&p, "/mnt", "-o", "poll=-1");
 	expect_refused(&p, "poll=-1");
 	PARSE(&p, "/mnt", "-o", "max_read=many");
