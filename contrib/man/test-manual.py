@@ -32,8 +32,9 @@ RUNS = {
 }
 
 
-def rendered(page):
-    text = subprocess.run(["mandoc", "-T", "ascii", "-O", "width=200", pages / (page + ".3")],
+def rendered(page, section=3, width=200):
+    text = subprocess.run(["mandoc", "-T", "ascii", "-O", f"width={width}",
+                           pages / f"{page}.{section}"],
                           check=True, capture_output=True, text=True).stdout
     return re.sub(".\b", "", text)
 
@@ -159,6 +160,23 @@ class Pages(unittest.TestCase):
         for page in RUNS:
             for name in re.findall(r"\b(\w*shmfs\w*)\(3\)", rendered(page)):
                 self.assertTrue((pages / (name + ".3")).exists(), f"{page}: {name}(3)")
+
+
+class Commands(unittest.TestCase):
+    def commands(self, width):
+        """The lines of the examples of shmfs(1) that stand by themselves."""
+        examples = sections(rendered("shmfs", 1, width))["EXAMPLES"]
+        return re.findall(r"^ {11}(.*)$", examples, re.M)
+
+    def test_can_be_pasted(self):
+        """A terminal of 80 columns breaks none, and a shell takes all."""
+        if not (pages / "shmfs.1").exists():
+            self.skipTest("there is no daemon")
+        commands = self.commands(80)
+        self.assertGreater(len(commands), 20)
+        self.assertEqual(commands, self.commands(200))
+        self.assertLessEqual(max(map(len, commands)), 80 - 11)
+        subprocess.run(["sh", "-n"], input="\n".join(commands), check=True, text=True)
 
 
 class Examples(unittest.TestCase):
