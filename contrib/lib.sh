@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# shellcheck shell=sh disable=SC2034,SC2154 # what is set here is used elsewhere, and back
+# shellcheck shell=bash disable=SC2034,SC2154 # what is set here is used elsewhere, and back
 #
 # What the scripts in contrib share: messages, installing what is missing, and building.
 # To be sourced by a script that set $prog to its name and $top to the root of the tree.
@@ -47,6 +47,30 @@ missing_packages()
 	done
 }
 
+# Shows the last line of input on a terminal, and elsewhere one every five seconds.
+show_last_line()
+{
+	local line shown=$((SECONDS - 5))
+	while IFS= read -r line; do
+		if [ -t 1 ]; then
+			printf '\r\033[K%.78s' "$line"
+		elif [ $((SECONDS - shown)) -ge 5 ]; then
+			printf '  %.76s\n' "$line"
+			shown=$SECONDS
+		fi
+	done
+	[ ! -t 1 ] || printf '\r\033[K'
+}
+
+# Runs command $2..., writes its output to file $1, and shows how far it is.
+with_progress()
+(
+	set -o pipefail
+	log=$1
+	shift
+	"$@" </dev/null | tee "$log" | show_last_line
+)
+
 # Installs the packages $@. Of a server only its programs are wanted, for a test that starts it
 # itself: PostgreSQL would make itself a cluster that starts with the machine.
 apt_install()
@@ -60,7 +84,7 @@ apt_install()
 		;;
 	esac
 	status=0
-	apt-get install -q -y --no-install-recommends "$@" </dev/null >/dev/null || status=$?
+	with_progress /dev/null apt-get install -q -y --no-install-recommends "$@" || status=$?
 	[ -z "$no_cluster" ] || rm -f "$no_cluster"
 	return "$status"
 }
@@ -78,7 +102,7 @@ install_missing()
 	say "installing: $missing"
 	export DEBIAN_FRONTEND=noninteractive
 	# An index that cannot be refreshed may still do; what matters is the install.
-	apt-get update -q </dev/null >/dev/null ||
+	with_progress /dev/null apt-get update -q ||
 		say 'warning: apt-get update failed, going on with the package index as it is'
 	# shellcheck disable=SC2086 # a list of words
 	apt_install $missing ||
@@ -102,10 +126,14 @@ configure_build()
 	return 1
 }
 
-# Builds all of build folder $1, the tests too; the compiler's words are kept in its build.log.
+# Builds $2... of build folder $1, or all and the tests, too; the compiler's words are kept in its
+# build.log.
 compile_build()
 {
-	ninja -C "$1" all meson-test-prereq >"$1/build.log" 2>&1 && return 0
-	tail -n 40 "$1/build.log" >&2
+	build=$1
+	shift
+	[ $# -gt 0 ] || set -- all meson-test-prereq
+	with_progress "$build/build.log" ninja -C "$build" "$@" && return 0
+	tail -n 40 "$build/build.log" >&2
 	return 1
 }

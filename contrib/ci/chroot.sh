@@ -38,8 +38,6 @@ inside='
 	else
 		mount --bind "$root" "$root"
 	fi
-	# fusermount3 reads it; installed systems have it.
-	ln -sf ../proc/self/mounts "$root/etc/mtab"
 	[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf "$root/etc/resolv.conf"
 	mount -t proc proc "$root/proc"
 	mount -t sysfs sysfs "$root/sys"
