@@ -134,18 +134,29 @@ static int create(struct fs *fs, const struct caller *caller, const char *name, 
 	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
 }
 
+/* Empties @native, and has the attributes in @info be those of after that. */
+static int empty_found(struct fs *fs, const struct caller *caller,
+		       struct native_file *native, int flags, struct object_info *info)
+{
+	int r;
+
+	if (info->created || !file_empties(fs, flags))
+		return 0;
+	r = file_empty(fs, caller, native, flags);
+	return r < 0 ? r : native_stat(native, info);
+}
+
 /* Makes what was found or made as @name an open file. */
 static int open_created(struct fs *fs, const struct caller *caller,
-			const struct object_info *info, int flags,
-			struct native_file **native, uint64_t node,
-			struct fs_open_file *ret)
+			struct object_info *info, int flags, struct native_file **native,
+			uint64_t node, struct fs_open_file *ret)
 {
 	_cleanup_native_ struct native_file *opened = native_file_ref(*native);
 	int r = file_add(fs, caller, node, flags, native, ret);
 
-	if (r < 0 || info->created)
+	if (r < 0)
 		return r;
-	r = file_empty(fs, caller, opened, flags);
+	r = empty_found(fs, caller, opened, flags, info);
 	if (r < 0)
 		file_drop(fs, ret->number, NULL);
 	return r;
@@ -166,6 +177,8 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 	r = learn(fs, &info, name, since, ret);
 	if (r == 0) {
 		r = open_created(fs, caller, &info, flags, &native, ret->node, ret_file);
+		/* Who tells of a later change tells it when this has arrived. */
+		ret->attr = info.stat;
 		if (r < 0)
 			node_forget(fs, ret->node, 1);
 	}

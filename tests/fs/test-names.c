@@ -61,6 +61,21 @@ static void test_create_opens_what_is_there(void **state)
 	fs_release(room->fs, file.number);
 }
 
+/* The kernel may keep the attributes that come with the answer. */
+static void test_create_tells_what_is_emptied(void **state)
+{
+	struct room *room = *state;
+	struct fs_open_file file;
+	struct fs_entry e;
+
+	fake_add(&room->fake, "a")->info.stat.st_size = 45;
+	assert_int_equal(fs_create(room->fs, &somebody, "a", O_RDWR | O_TRUNC, 0600, &e,
+				   &file),
+			 0);
+	assert_int_equal(e.attr.st_size, 0);
+	fs_release(room->fs, file.number);
+}
+
 static void test_mknod(void **state)
 {
 	static const mode_t others[] = { S_IFIFO, S_IFSOCK, S_IFCHR, S_IFBLK,
@@ -204,6 +219,7 @@ int main(void)
 		room_test(test_create),
 		room_test(test_create_counts_both),
 		room_test(test_create_opens_what_is_there),
+		room_test(test_create_tells_what_is_emptied),
 		room_test(test_mknod),
 		room_test(test_unlink),
 		room_test(test_unlink_refused_changes_nothing),

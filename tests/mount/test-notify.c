@@ -434,6 +434,27 @@ static void test_changes_by_name_are_never_stale(void **state)
 }
 
 /* What is done here shows here at once. */
+/*
+ * What was made natively a moment ago, where the kernel has just been told that nothing
+ * is there: it asks for it to be made, and keeps what it is answered.
+ */
+static void test_emptied_while_opened(void **state)
+{
+	struct stat st;
+
+	(void)state;
+	for (int i = 0; i < 100; i++) {
+		_cleanup_close_ int fd = -1;
+
+		refused(stat(MOUNT_DIR "/a", &st), ENOENT);
+		file_make(NATIVE_DIR, "a", 0644, "natively");
+		fd = file_open(MOUNT_DIR, "a", O_RDWR | O_CREAT | O_TRUNC);
+		assert_int_equal(fd_stat(fd).st_size, 0);
+		assert_int_equal(file_stat(MOUNT_DIR, "a").st_size, 0);
+		must(unlink(MOUNT_DIR "/a"));
+	}
+}
+
 static void test_own_changes_show_at_once(void **state)
 {
 	struct stat st;
@@ -576,6 +597,7 @@ static int run(void)
 		notify_test(test_open_is_never_stale),
 		notify_test(test_changes_by_name_are_never_stale),
 		notify_test(test_own_changes_show_at_once),
+		notify_test(test_emptied_while_opened),
 		notify_test(test_directory),
 		notify_test(test_closed_directory),
 		notify_test(test_busy_writer),
