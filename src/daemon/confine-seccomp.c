@@ -99,9 +99,9 @@ static const char of_all[] =
 
 static const char of_posix[] =
 	"openat2 pwritev2 preadv2 ftruncate ftruncate64 truncate truncate64 copy_file_range "
-	"fsync fdatasync getdents64 unlinkat renameat renameat2 chmod fchmodat fchmodat2 "
-	"fchownat utimensat utimensat_time64 getxattr listxattr setxattr removexattr "
-	"umask ";
+	"fsync fdatasync getdents64 linkat unlinkat renameat renameat2 chmod fchmodat "
+	"fchmodat2 fchownat utimensat utimensat_time64 getxattr listxattr setxattr "
+	"removexattr umask ";
 
 static const char of_sysv[] = "shmget shmat shmdt ";
 

@@ -159,6 +159,14 @@ int kind_create(struct kind *k, const struct caller *caller, const char *name, i
 	return k->ops->create(k, caller, name, flags, mode & 0777, ret, ret_info);
 }
 
+int kind_tmpfile(struct kind *k, const struct caller *caller, int flags, mode_t mode,
+		 struct native_file **ret, struct object_info *ret_info)
+{
+	if (!k->ops->tmpfile)
+		return -EOPNOTSUPP;
+	return k->ops->tmpfile(k, caller, flags, mode & 0777, ret, ret_info);
+}
+
 int kind_remove(struct kind *k, const struct caller *caller, const char *name)
 {
 	int r = check_name(name);
@@ -177,6 +185,16 @@ int kind_rename(struct kind *k, const struct caller *caller, const char *from,
 		return r;
 	/* As rename(2) says it of a file system that cannot. */
 	return k->ops->rename ? k->ops->rename(k, caller, from, to, flags) : -EPERM;
+}
+
+int native_link(struct native_file *f, const struct caller *caller, const char *name)
+{
+	int r = check_name(name);
+
+	if (r < 0)
+		return r;
+	/* As link(2) says it of a file system that cannot. */
+	return f->kind->ops->link ? f->kind->ops->link(f, caller, name) : -EPERM;
 }
 
 int native_open(struct native_file *f, const struct caller *caller, int flags,

@@ -121,11 +121,15 @@ struct kind_ops {
 	int (*create)(struct kind *k, const struct caller *caller, const char *name,
 		      int flags, mode_t mode, struct native_file **ret,
 		      struct object_info *ret_info);
+	int (*tmpfile)(struct kind *k, const struct caller *caller, int flags,
+		       mode_t mode, struct native_file **ret,
+		       struct object_info *ret_info);
 	int (*remove)(struct kind *k, const struct caller *caller, const char *name);
 	int (*rename)(struct kind *k, const struct caller *caller, const char *from,
 		      const char *to, unsigned int flags);
 
 	/* By a handle or an open file. */
+	int (*link)(struct native_file *f, const struct caller *caller, const char *name);
 	int (*open)(struct native_file *f, const struct caller *caller, int flags,
 		    struct native_file **ret);
 	int (*stat)(struct native_file *f, struct object_info *ret);
@@ -261,10 +265,16 @@ int kind_lookup(struct kind *k, const struct caller *caller, const char *name,
  */
 int kind_create(struct kind *k, const struct caller *caller, const char *name, int flags,
 		mode_t mode, struct native_file **ret, struct object_info *ret_info);
+/* Opens an object without a name, as open(O_TMPFILE) does: O_EXCL if it shall get none.
+ */
+int kind_tmpfile(struct kind *k, const struct caller *caller, int flags, mode_t mode,
+		 struct native_file **ret, struct object_info *ret_info);
 int kind_remove(struct kind *k, const struct caller *caller, const char *name);
 int kind_rename(struct kind *k, const struct caller *caller, const char *from,
 		const char *to, unsigned int flags);
 
+/* Gives the object @name as well, as link(2) does. */
+int native_link(struct native_file *f, const struct caller *caller, const char *name);
 int native_open(struct native_file *f, const struct caller *caller, int flags,
 		struct native_file **ret);
 int native_stat(struct native_file *f, struct object_info *ret);

@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
@@ -38,19 +37,6 @@ struct posix_kind {
 	bool reserve;
 	struct posix_file root; /* an O_PATH handle of the same directory */
 };
-
-/* A path that leads to what a descriptor has open. */
-struct fd_path {
-	char text[32];
-};
-
-static struct fd_path fd_path(int fd)
-{
-	struct fd_path path;
-
-	snprintf(path.text, sizeof(path.text), "/proc/self/fd/%d", fd);
-	return path;
-}
 
 static struct posix_kind *posix(struct kind *k)
 {
@@ -99,6 +85,12 @@ static bool groups_decide(int fd, const struct caller *caller)
 static int enter(int fd, const struct caller *caller, struct caller_guard *guard)
 {
 	return caller_enter(caller, groups_decide(fd, caller), guard);
+}
+
+int posix_enter(struct native_file *f, const struct caller *caller,
+		struct caller_guard *guard)
+{
+	return enter(posix_fd(f), caller, guard);
 }
 
 static struct timespec timespec_of(struct statx_timestamp t)
@@ -265,6 +257,22 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 	return r == -ENOENT ? -EEXIST : r;
 }
 
+static int posix_tmpfile(struct kind *k, const struct caller *caller, int flags,
+			 mode_t mode, struct native_file **ret,
+			 struct object_info *ret_info)
+{
+	_cleanup_close_ int fd = -1;
+	_as_caller_ struct caller_guard guard;
+	int r = enter(posix(k)->dir, caller, &guard);
+
+	if (r < 0)
+		return r;
+	mode = caller_umask(caller, mode);
+	flags = (flags & (O_ACCMODE | O_EXCL)) | ALWAYS_FLAGS | O_TMPFILE;
+	fd = errno_or(openat(posix(k)->dir, ".", flags, mode));
+	return fd < 0 ? fd : hold(k, &fd, ret, ret_info);
+}
+
 static int posix_remove(struct kind *k, const struct caller *caller, const char *name)
 {
 	_as_caller_ struct caller_guard guard;
@@ -291,6 +299,27 @@ static int posix_rename(struct kind *k, const struct caller *caller, const char 
 	if (r < 0)
 		return r;
 	return errno_or(renameat2(dir, from, dir, to, flags));
+}
+
+/*
+ * The rights in the directory decide, and with fs.protected_hardlinks those on the
+ * object. It is found by a magic link: AT_EMPTY_PATH would take a right that callers have
+ * not.
+ */
+static int posix_link(struct native_file *f, const struct caller *caller,
+		      const char *name)
+{
+	int dir = posix(f->kind)->dir;
+	bool groups = groups_decide(dir, caller) || groups_decide(posix_fd(f), caller);
+	_as_caller_ struct caller_guard guard;
+	int r = caller_enter(caller, groups, &guard);
+
+	if (r == 0)
+		r = posix_directory_await(dir, caller);
+	if (r < 0)
+		return r;
+	return errno_or(linkat(AT_FDCWD, fd_path(posix_fd(f)).text, dir, name,
+			       AT_SYMLINK_FOLLOW));
 }
 
 static int open_as(struct native_file *f, const struct caller *caller, int flags,
@@ -423,45 +452,6 @@ static int posix_utimens(struct native_file *f, const struct caller *caller,
 		     : errno_or(utimensat(AT_FDCWD, fd_path(posix_fd(f)).text, times, 0));
 }
 
-static ssize_t posix_getxattr(struct native_file *f, const struct caller *caller,
-			      const char *name, void *value, size_t size)
-{
-	_as_caller_ struct caller_guard guard;
-	int r = enter(posix_fd(f), caller, &guard);
-
-	return r < 0 ? r
-		     : errno_or(getxattr(fd_path(posix_fd(f)).text, name, value, size));
-}
-
-static ssize_t posix_listxattr(struct native_file *f, const struct caller *caller,
-			       char *list, size_t size)
-{
-	_as_caller_ struct caller_guard guard;
-	int r = enter(posix_fd(f), caller, &guard);
-
-	return r < 0 ? r : errno_or(listxattr(fd_path(posix_fd(f)).text, list, size));
-}
-
-static int posix_setxattr(struct native_file *f, const struct caller *caller,
-			  const char *name, const void *value, size_t size, int flags)
-{
-	_as_caller_ struct caller_guard guard;
-	int r = enter(posix_fd(f), caller, &guard);
-
-	if (r < 0)
-		return r;
-	return errno_or(setxattr(fd_path(posix_fd(f)).text, name, value, size, flags));
-}
-
-static int posix_removexattr(struct native_file *f, const struct caller *caller,
-			     const char *name)
-{
-	_as_caller_ struct caller_guard guard;
-	int r = enter(posix_fd(f), caller, &guard);
-
-	return r < 0 ? r : errno_or(removexattr(fd_path(posix_fd(f)).text, name));
-}
-
 static int posix_backing(struct native_file *f)
 {
 	return posix_fd(f);
@@ -565,8 +555,10 @@ const struct kind_ops kind_posix = {
 	.identify = posix_identify,
 	.lookup = posix_lookup,
 	.create = posix_create,
+	.tmpfile = posix_tmpfile,
 	.remove = posix_remove,
 	.rename = posix_rename,
+	.link = posix_link,
 	.open = posix_open,
 	.stat = posix_stat,
 	.access = posix_access,

@@ -134,6 +134,7 @@ static void test_names_refused(void **state)
 		assert_int_equal(try_create(NULL, names[i], O_RDWR, 0600), -EINVAL);
 		assert_int_equal(kind_rename(kind, NULL, names[i], name(0), 0), -EINVAL);
 		assert_int_equal(kind_rename(kind, NULL, name(0), names[i], 0), -EINVAL);
+		assert_int_equal(native_link(kind_root(kind), NULL, names[i]), -EINVAL);
 	}
 	memset(longest, 'x', 256);
 	longest[256] = '\0';
@@ -384,10 +385,17 @@ static void test_statfs(void **state)
 static void test_left_out(void **state)
 {
 	const struct timespec times[2] = { { 11, 22 }, { 33, 44 } };
-	struct native_file *f = create(0, 0600);
+	struct native_file *f = create(0, 0600), *unnamed = NULL;
+	struct object_info info;
 	char buf[8];
 
 	(void)state;
+	assert_int_equal(native_link(f, NULL, name(1)), model->renames ? 0 : -EPERM);
+	if (model->renames)
+		assert_int_equal(kind_remove(kind, NULL, name(1)), 0);
+	assert_int_equal(kind_tmpfile(kind, NULL, O_RDWR, 0600, &unnamed, &info),
+			 model->renames ? 0 : -EOPNOTSUPP);
+	native_file_unref(unnamed);
 	assert_int_equal(kind_rename(kind, NULL, name(0), name(1), 0),
 			 model->renames ? 0 : -EPERM);
 	assert_int_equal(native_utimens(f, NULL, times), model->dates ? 0 : -EPERM);

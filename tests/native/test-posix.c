@@ -448,12 +448,107 @@ static void test_acl(void **state)
 	drop_named("a", f);
 }
 
+/* Whether fs.protected_hardlinks is in force, which belongs to the machine. */
+static bool protects_links(void)
+{
+	_cleanup_close_ int fd =
+		open("/proc/sys/fs/protected_hardlinks", O_RDONLY | O_CLOEXEC);
+	char value = '0';
+
+	return fd >= 0 && read(fd, &value, 1) == 1 && value == '1';
+}
+
+static void test_link(void **state)
+{
+	_cleanup_native_ struct native_file *handle = NULL, *f = empty("a", 0600);
+	struct object_info info;
+
+	(void)state;
+	assert_int_equal(native_link(f, NULL, "b"), 0);
+	assert_int_equal(native_link(f, NULL, "b"), -EEXIST);
+	assert_int_equal(stat_of(f).st_nlink, 2);
+	assert_int_equal(kind_lookup(kind, NULL, "b", &handle, &info), 0);
+	assert_int_equal(info.stat.st_ino, stat_of(f).st_ino);
+	assert_int_equal(kind_remove(kind, NULL, "a"), 0);
+	/* By a handle as well. */
+	assert_int_equal(native_link(handle, NULL, "a"), 0);
+	assert_int_equal(kind_remove(kind, NULL, "a"), 0);
+	assert_int_equal(kind_remove(kind, NULL, "b"), 0);
+	assert_int_equal(native_link(f, NULL, "c"), -ENOENT);
+	assert_int_equal(native_link(handle, NULL, "c"), -ENOENT);
+}
+
+/* The native kernel looks at who asks, at the directory and at the object. */
+static void test_link_of_others(void **state)
+{
+	struct groups staff = { .n = 1, .list = { 50 } };
+	struct caller alice = user(1000, &staff), bob = user(1001, &staff);
+	_cleanup_native_ struct native_file *f = NULL;
+	struct object_info info;
+
+	(void)state;
+	need_root();
+	f = create_named(&alice, "a", 0640, 0);
+	assert_int_equal(native_chown(f, NULL, (uid_t)-1, 50), 0);
+	assert_int_equal(native_link(f, &bob, "b"), protects_links() ? -EPERM : 0);
+	unlink("/dev/shm/b");
+	assert_int_equal(native_chmod(f, NULL, 0660), 0);
+	assert_int_equal(native_link(f, &bob, "b"), 0);
+	assert_int_equal(look("b", &info), 0);
+	assert_int_equal(info.stat.st_uid, 1000);
+	/* A link to what is another's is the other's. */
+	assert_int_equal(kind_remove(kind, &bob, "b"), -EPERM);
+	assert_int_equal(kind_remove(kind, &alice, "b"), 0);
+	assert_int_equal(native_chmod(f, NULL, 0), 0);
+	assert_int_equal(native_link(f, &alice, "b"), 0);
+	assert_int_equal(kind_remove(kind, &alice, "b"), 0);
+	assert_int_equal(chmod("/dev/shm", 0755), 0);
+	assert_int_equal(native_link(f, &alice, "b"), -EACCES);
+	assert_int_equal(chmod("/dev/shm", 01777), 0);
+	assert_int_equal(kind_remove(kind, NULL, "a"), 0);
+}
+
+static void test_tmpfile(void **state)
+{
+	_cleanup_native_ struct native_file *f = NULL, *exclusive = NULL;
+	struct groups none = { .n = 0 };
+	struct caller alice = user(1000, &none);
+	const struct caller *caller = caller_serves_all() ? &alice : NULL;
+	struct object_info info;
+
+	(void)state;
+	assert_int_equal(kind_tmpfile(kind, caller, O_RDWR, 06640, &f, &info), 0);
+	assert_int_equal(info.stat.st_mode, S_IFREG | 0640);
+	assert_int_equal(info.stat.st_nlink, 0);
+	assert_int_equal(info.stat.st_uid, caller ? 1000 : geteuid());
+	assert_int_equal(native_write(f, "abc", 3, 0, false), 3);
+	assert_int_equal(native_link(f, caller, "a"), 0);
+	assert_int_equal(look("a", &info), 0);
+	assert_int_equal(info.stat.st_size, 3);
+	assert_int_equal(info.stat.st_nlink, 1);
+	assert_int_equal(kind_remove(kind, caller, "a"), 0);
+	assert_int_equal(native_link(f, caller, "a"), -ENOENT);
+	assert_int_equal(
+		kind_tmpfile(kind, caller, O_RDWR | O_EXCL, 0600, &exclusive, &info), 0);
+	assert_int_equal(native_link(exclusive, caller, "a"), -ENOENT);
+	if (!caller)
+		return;
+	assert_int_equal(chmod("/dev/shm", 0755), 0);
+	exclusive = native_file_unref(exclusive);
+	assert_int_equal(kind_tmpfile(kind, caller, O_RDWR, 0600, &exclusive, &info),
+			 -EACCES);
+	assert_int_equal(chmod("/dev/shm", 01777), 0);
+}
+
 int main(int argc, char *argv[])
 {
 	const struct CMUnitTest tests[] = {
 		kind_test(test_no_objects),
 		kind_test(test_listed_alone),
 		kind_test(test_longest_name),
+		kind_test(test_link),
+		kind_test(test_link_of_others),
+		kind_test(test_tmpfile),
 		kind_test(test_rename),
 		kind_test(test_handle),
 		kind_test(test_growing),
