@@ -55,14 +55,26 @@ static void hand_in(struct fuse_session *session, const struct fuse_buf *buf)
 	fuse_session_process_buf(session, buf);
 }
 
+/*
+ * libfuse knows TMPFILE since 3.17 only. But for its number it is a CREATE, in the
+ * request as in the answer, whose name is one that no file can have.
+ */
+static void translate(struct fuse_in_header *in)
+{
+	if (in->opcode == WIRE_TMPFILE)
+		in->opcode = FUSE_CREATE;
+}
+
 void dispatch(struct fuse_session *session, const struct fuse_buf *buf,
 	      const struct dispatch_loss *loss)
 {
 	const struct timespec moment = { .tv_nsec = MOMENT_NS };
-	const struct fuse_in_header *in = buf->mem;
+	struct fuse_in_header *in = buf->mem;
 	pid_t thread = (pid_t)in->pid;
-	uint32_t opcode = in->opcode;
+	uint32_t opcode;
 
+	translate(in);
+	opcode = in->opcode;
 	hand_in(session, buf);
 	/* That nothing was done is not sure then, nor does it matter. */
 	if (errno == ENOMEM && loss->tell && !must_arrive(opcode))

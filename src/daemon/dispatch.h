@@ -5,6 +5,12 @@
 #include <fuse_lowlevel.h>
 #include <sys/types.h>
 
+/* Of protocol 7.37; the header at hand may be older. */
+#define WIRE_TMPFILE 51
+
+/* What op create gets in place of a name for an object that is to have none: TMPFILE. */
+#define DISPATCH_NO_NAME "/"
+
 /* Who is told that a request of @thread has failed before anything was done about it. */
 struct dispatch_loss {
 	void (*tell)(void *context, pid_t thread); /* NULL: nobody */

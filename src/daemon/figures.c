@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/dispatch.h"
 #include "daemon/figures.h"
 #include "daemon/log.h"
 #include "util/clock.h"
@@ -58,6 +59,7 @@ static const char *const names[FIGURES_REQUESTS] = {
 	[FUSE_RENAME2] = "RENAME2",
 	[FUSE_LSEEK] = "LSEEK",
 	[FUSE_COPY_FILE_RANGE] = "COPY_FILE_RANGE",
+	[WIRE_TMPFILE] = "TMPFILE",
 	[52] = "STATX", /* older headers do not have it */
 };
 

@@ -180,28 +180,36 @@ static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 	reply_attr(req, r, &st, false);
 }
 
-static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
-		     dev_t device)
+/* Answers with what has been made as @name, and takes it back where that was given up. */
+static void reply_made(fuse_req_t req, const struct caller *caller, const char *name,
+		       int r, const struct fs_entry *e)
 {
 	const struct tree *tree = tree_of(req);
-	struct caller caller = caller_of(req);
 	struct fuse_entry_param param;
-	struct fs_entry e;
-	int r = tree_mknod(tree, &caller, parent, name, mode, &e);
 
-	(void)device;
 	if (r < 0) {
 		reply_status(req, r);
 		return;
 	}
-	param = param_of(req, &e);
+	param = param_of(req, e);
 	if (fuse_reply_entry(req, &param) == -ENOENT) {
-		tree_unmake(tree, &caller, name, &e);
-		tree_forget(tree, e.node, 1);
+		tree_unmake(tree, caller, name, e);
+		tree_forget(tree, e->node, 1);
 	}
 }
 
-/* Shared memory knows neither directories nor links. */
+static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
+		     dev_t device)
+{
+	struct caller caller = caller_of(req);
+	struct fs_entry e;
+	int r = tree_mknod(tree_of(req), &caller, parent, name, mode, &e);
+
+	(void)device;
+	reply_made(req, &caller, name, r, &e);
+}
+
+/* Shared memory knows neither directories nor symbolic links. */
 static void op_mkdir(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode)
 {
 	(void)parent;
@@ -226,10 +234,11 @@ static void op_symlink(fuse_req_t req, const char *target, fuse_ino_t parent,
 
 static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const char *name)
 {
-	(void)node;
-	(void)parent;
-	(void)name;
-	reply_status(req, -EPERM);
+	struct caller caller = caller_of(req);
+	struct fs_entry e;
+	int r = tree_link(tree_of(req), &caller, node, parent, name, &e);
+
+	reply_made(req, &caller, name, r, &e);
 }
 
 static void unref(void *file)
@@ -285,6 +294,7 @@ static void op_open(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 		fs_release(fs, file.number);
 }
 
+/* Also TMPFILE, see dispatch.c. */
 static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		      struct fuse_file_info *fi)
 {
@@ -293,8 +303,11 @@ static void op_create(fuse_req_t req, fuse_ino_t parent, const char *name, mode_
 	struct fuse_entry_param param;
 	struct fs_open_file file;
 	struct fs_entry e;
-	int r = tree_create(tree, &caller, parent, name, fi->flags, mode, &e, &file);
+	int r;
 
+	if (strcmp(name, DISPATCH_NO_NAME) == 0)
+		name = NULL;
+	r = tree_create(tree, &caller, parent, name, fi->flags, mode, &e, &file);
 	/* What was just made natively has a lease already. The kernel holds the
 	 * directory, so nobody must wait here: it looks the name up again, and opens what
 	 * it finds. */

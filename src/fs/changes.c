@@ -58,6 +58,7 @@ int changes_init(struct fs *fs, struct kind *kind)
 
 void changes_done(struct fs *fs)
 {
+	table_done(&fs->aliases);
 	table_done(&fs->by_name);
 	free(fs->batch);
 }
@@ -168,7 +169,7 @@ static struct node *next_node(struct fs *fs, uint32_t *at)
 /* Nobody can say what happened: any name and any node may have changed. */
 static void tell_all(struct fs *fs, const struct fs_listener *l)
 {
-	char name[256];
+	struct node_names names;
 	uint32_t at = 0;
 	struct node *n;
 
@@ -179,11 +180,12 @@ static void tell_all(struct fs *fs, const struct fs_listener *l)
 		if (fs->batch->events[i].name[0])
 			l->name(l->context, fs->batch->events[i].name);
 	while ((n = next_node(fs, &at))) {
-		node_name(fs, n, name);
-		if (name[0] && !name_leads_to(fs, name, &n->id))
-			l->name(l->context, name);
-		if (name[0])
-			tell_name(fs, l, name);
+		node_names(fs, n, &names);
+		for (unsigned int i = 0; i < names.n; i++) {
+			if (!name_leads_to(fs, names.text[i], &n->id))
+				l->name(l->context, names.text[i]);
+			tell_name(fs, l, names.text[i]);
+		}
 		l->node(l->context, n->number);
 		node_put(fs, n);
 	}

@@ -131,14 +131,15 @@ static struct node *next_idle(struct fs *fs, uint32_t *at)
 
 void fs_sweep(struct fs *fs, void (*gone)(void *context, const char *name), void *context)
 {
-	char name[256];
+	struct node_names names;
 	uint32_t at = 0;
 	struct node *n;
 
 	while ((n = next_idle(fs, &at))) {
-		node_name(fs, n, name);
-		if (name[0] && !name_leads_to(fs, name, &n->id))
-			gone(context, name);
+		node_names(fs, n, &names);
+		for (unsigned int i = 0; i < names.n; i++)
+			if (!name_leads_to(fs, names.text[i], &n->id))
+				gone(context, names.text[i]);
 		node_put(fs, n);
 	}
 }

@@ -112,8 +112,8 @@ int fs_restore(struct fs *fs, const struct descriptors *open, struct descriptors
 int fs_find_names(struct fs *fs);
 
 /*
- * Nodes. A node number that fs_lookup(), fs_create() or fs_mknod() has given out counts
- * one lookup, until fs_forget() gives them back. With -ENOENT of fs_lookup()
+ * Nodes. A node number that fs_lookup(), or what makes a file or a name, has given out
+ * counts one lookup, until fs_forget() gives them back. With -ENOENT of fs_lookup()
  * @ret->keep_name says whether the kernel may keep that there is nothing.
  */
 int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
@@ -121,6 +121,7 @@ int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 void fs_forget(struct fs *fs, uint64_t node, uint64_t lookups);
 /* A request of @thread has failed before it came here. */
 void fs_lost(struct fs *fs, pid_t thread);
+/* @name NULL: an object without a name, which with O_EXCL it shall never get. */
 int fs_create(struct fs *fs, const struct caller *caller, const char *name, int flags,
 	      mode_t mode, struct fs_entry *ret, struct fs_open_file *ret_file);
 /* Only regular files can be made: else -EPERM. */
@@ -132,6 +133,9 @@ int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_
  */
 void fs_unmake(struct fs *fs, const struct caller *caller, const char *name,
 	       const struct fs_entry *made);
+/* Gives the object of @node the name @name as well. */
+int fs_link(struct fs *fs, const struct caller *caller, uint64_t node, const char *name,
+	    struct fs_entry *ret);
 /* A large object that thereby loses its last name is left to caller->last. */
 int fs_unlink(struct fs *fs, const struct caller *caller, const char *name);
 int fs_rename(struct fs *fs, const struct caller *caller, const char *from,

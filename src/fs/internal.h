@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "fs/alias.h"
 #include "fs/echo.h"
 #include "fs/fs.h"
 #include "fs/ledger.h"
@@ -34,6 +35,7 @@ struct fs {
 	struct slots files;       /* struct file by number */
 	struct slots dirs;        /* struct dir by number */
 	struct table by_name;     /* the same by name, with @keeps */
+	struct table aliases;     /* other names of theirs, likewise */
 	uint64_t releases;        /* files released so far */
 	pthread_cond_t released;  /* signalled with each one */
 

@@ -68,6 +68,20 @@ static bool is_same(struct fs *fs, const struct journal *j, const char *name)
 	       memcmp(&info.id, &j->object, sizeof(info.id)) == 0;
 }
 
+void journal_link(struct fs *fs, const struct caller *caller, const char *name,
+		  const struct object_id *id)
+{
+	struct journal *j = caller ? caller->journal : NULL;
+
+	if (!j || j->what & JOURNAL_OBJECT)
+		return;
+	j->object = *id;
+	if (is_same(fs, j, name))
+		return;
+	atomic_signal_fence(memory_order_seq_cst);
+	j->what |= JOURNAL_OBJECT;
+}
+
 bool journal_has_lost(struct fs *fs, const struct caller *caller, const char *name)
 {
 	const struct journal *j = before(caller, JOURNAL_OBJECT);

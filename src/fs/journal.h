@@ -37,6 +37,9 @@ struct fs;
 
 /* Notes which object is called @name, before that is taken away from it. */
 void journal_name(struct fs *fs, const struct caller *caller, const char *name);
+/* Notes that it is to be object @id, before that gets @name, unless it has it already. */
+void journal_link(struct fs *fs, const struct caller *caller, const char *name,
+		  const struct object_id *id);
 /* Whether the request was served before, and @name is no longer that object's. */
 bool journal_has_lost(struct fs *fs, const struct caller *caller, const char *name);
 /* Likewise, and @name is that object's by now. */

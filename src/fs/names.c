@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Names: finding, making, removing and renaming objects. */
+/* Names: finding and making objects; linking, removing and renaming. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,10 +20,12 @@ static int learn(struct fs *fs, const struct object_info *info, const char *name
 		.attr = info->stat,
 		.made = info->created,
 	};
-	r = node_learn(fs, &info->id, name, since, &ret->node);
-	/* Asked last: who tells of a later change finds the node. */
-	ret->keep_name = changes_keep_name(fs, since);
-	ret->keep_attr = ret->keep_name && info->stat.st_nlink == 1;
+	r = node_learn(fs, info, name, since, &ret->node);
+	/* Asked last: who tells of a later change finds the node. Of an object with
+	 * several names none is kept, as nothing tells by which of them the kernel comes.
+	 */
+	ret->keep_name = info->stat.st_nlink == 1 && changes_keep_name(fs, since);
+	ret->keep_attr = ret->keep_name;
 	return r;
 }
 
@@ -60,7 +62,7 @@ int fs_lookup(struct fs *fs, const struct caller *caller, const char *name,
 	if (r == 0)
 		recent_put(&fs->recent, ret->node, name, &info.id, handle);
 	if (fs->keeps && r != -EAGAIN)
-		refusals_found(&fs->refusals, caller, r == 0 ? ret->node : 0);
+		refusals_found(&fs->refusals, caller, name, r, r == 0 ? ret->node : 0);
 	return r;
 }
 
@@ -89,7 +91,7 @@ static void remove_made(struct fs *fs, const struct caller *caller, const char *
 static void undo_create(struct fs *fs, const struct caller *caller, const char *name,
 			const struct object_info *info)
 {
-	if (info->created && name_leads_to(fs, name, &info->id))
+	if (name && info->created && name_leads_to(fs, name, &info->id))
 		remove_made(fs, caller, name);
 }
 
@@ -99,7 +101,7 @@ void fs_unmake(struct fs *fs, const struct caller *caller, const char *name,
 	struct caller again = *caller;
 	struct object_info info;
 
-	if (!made->made || !caller_has_given_up(caller) ||
+	if (!name || !made->made || !caller_has_given_up(caller) ||
 	    kind_identify(fs->kind, NULL, name, &info) < 0 ||
 	    node_number(fs, &info.id) != made->node)
 		return;
@@ -114,8 +116,16 @@ static bool create_again(struct fs *fs, const struct caller *caller, const char 
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 
-	return journal_has_made(fs, caller, name, &handle, ret_info) &&
+	return name && journal_has_made(fs, caller, name, &handle, ret_info) &&
 	       native_open(handle, NULL, flags & ~O_EXCL, ret) == 0;
+}
+
+static int make(struct fs *fs, const struct caller *caller, const char *name, int flags,
+		mode_t mode, struct native_file **ret, struct object_info *ret_info)
+{
+	if (!name)
+		return kind_tmpfile(fs->kind, caller, flags, mode, ret, ret_info);
+	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
 }
 
 /* What natively removed objects still take because we hold them shall not be missed. */
@@ -127,11 +137,11 @@ static int create(struct fs *fs, const struct caller *caller, const char *name, 
 	if (create_again(fs, caller, name, flags, ret, ret_info))
 		return 0;
 	journal_begin(caller);
-	r = kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
+	r = make(fs, caller, name, flags, mode, ret, ret_info);
 	if (r != -ENOSPC)
 		return r;
 	recent_drop(&fs->recent, NULL);
-	return kind_create(fs->kind, caller, name, flags, mode, ret, ret_info);
+	return make(fs, caller, name, flags, mode, ret, ret_info);
 }
 
 /* Empties @native, and has the attributes in @info be those of after that. */
@@ -174,7 +184,7 @@ static int create_open(struct fs *fs, const struct caller *caller, const char *n
 
 	if (r < 0)
 		return r;
-	r = learn(fs, &info, name, since, ret);
+	r = learn(fs, &info, name ? name : "", since, ret);
 	if (r == 0) {
 		r = open_created(fs, caller, &info, flags, &native, ret->node, ret_file);
 		/* Who tells of a later change tells it when this has arrived. */
@@ -244,6 +254,48 @@ int fs_mknod(struct fs *fs, const struct caller *caller, const char *name, mode_
 	return r;
 }
 
+static int link_once(struct fs *fs, const struct caller *caller, struct native_file *f,
+		     const struct object_id *id, const char *name)
+{
+	int r;
+
+	if (journal_is_done(caller, &r))
+		return r;
+	if (journal_has_got(fs, caller, name))
+		return 0;
+	journal_link(fs, caller, name, id);
+	r = native_link(f, caller, name);
+	if (r == -ENOSPC) {
+		recent_drop(&fs->recent, NULL);
+		r = native_link(f, caller, name);
+	}
+	return journal_done(caller, r);
+}
+
+int fs_link(struct fs *fs, const struct caller *caller, uint64_t node, const char *name,
+	    struct fs_entry *ret)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	uint64_t since = atomic_load(&fs->changes);
+	struct object_info info;
+	int r = node_hold_to_link(fs, caller, node, name, &f);
+
+	if (r == 0)
+		r = native_stat(f, &info);
+	if (r == 0)
+		r = link_once(fs, caller, f, &info.id, name);
+	if (r < 0)
+		return r;
+	r = native_stat(f, &info);
+	/* The name was not there before. */
+	info.created = true;
+	if (r == 0)
+		r = learn(fs, &info, name, since, ret);
+	if (r < 0)
+		undo_create(fs, caller, name, &info);
+	return r;
+}
+
 /*
  * Memory comes back while its caller waits, as natively, but for what takes longer than
  * others should wait for the directory.
@@ -280,22 +332,31 @@ int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 	leave_large(fs, caller, name);
 	echo_expect(&fs->echo, name);
 	r = kind_remove(fs->kind, caller, name);
-	if (r < 0)
+	if (r < 0) {
 		echo_cancel(&fs->echo, name);
-	else
+	} else {
 		recent_drop(&fs->recent, name);
+		node_removed(fs, name);
+	}
 	return journal_done(caller, r);
 }
 
-/* The node of what is called @name by now shall know it. */
-static void tell_node(struct fs *fs, const char *name)
+/*
+ * The node of what is called @name by now shall know it, and that it lost @from with
+ * that. Returns false where the object still has that, too: then nothing was renamed.
+ */
+static bool tell_node(struct fs *fs, const char *from, const char *name)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	uint64_t since = atomic_load(&fs->changes);
 	struct object_info info;
+	bool lost;
 
-	if (kind_lookup(fs->kind, NULL, name, &handle, &info) == 0)
-		node_renamed(fs, &info.id, name, since);
+	if (kind_lookup(fs->kind, NULL, name, &handle, &info) < 0)
+		return true;
+	lost = info.stat.st_nlink <= 1 || !name_leads_to(fs, from, &info.id);
+	node_renamed(fs, &info, lost ? from : NULL, name, since);
+	return lost;
 }
 
 static void expect_rename(struct fs *fs, const char *from, const char *to, bool exchange,
@@ -330,8 +391,9 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 	/* What was replaced is gone, and what moved is found by its new name. */
 	recent_drop(&fs->recent, to);
 	recent_drop(&fs->recent, from);
-	tell_node(fs, to);
-	if (exchange)
-		tell_node(fs, from);
+	if (!tell_node(fs, from, to))
+		expect_rename(fs, from, to, exchange, echo_cancel);
+	else if (exchange)
+		tell_node(fs, to, from);
 	return 0;
 }

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <errno.h>
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -47,8 +46,9 @@ static struct node *node_alloc(const struct fs *fs, size_t size)
 	return memory ? (void *)(memory + front(fs)) : NULL;
 }
 
-static void free_node(const struct fs *fs, struct node *n)
+static void free_node(struct fs *fs, struct node *n)
 {
+	alias_remove_all(fs, n);
 	if (n->name != n->first_name)
 		free(n->name);
 	free((char *)n - front(fs));
@@ -163,11 +163,22 @@ static int add(struct fs *fs, const struct object_id *id, const char *name,
 }
 
 /*
+ * Called with the lock held. Whether the name that a node has stays known when the node
+ * gets another: the object has more than one, and nobody was told the end of it.
+ */
+static bool stays(const struct fs *fs, const struct node *n,
+		  const struct object_info *info)
+{
+	return n->name[0] && info->stat.st_nlink > 1 && (!fs->keeps || n->listed);
+}
+
+/*
  * Called with the lock held. Most often the name is the one that the node has already.
  * What was seen before the last batch of changes began does not replace what is sure: by
- * that we are told of the object.
+ * that we are told of the object. @stays: the name until now becomes an alias.
  */
-static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t since)
+static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t since,
+		    bool stays)
 {
 	char *copy;
 
@@ -179,8 +190,11 @@ static int set_name(struct fs *fs, struct node *n, const char *name, uint64_t si
 	if (n->sure && since != atomic_load(&fs->changes))
 		return 0;
 	copy = strdup(name);
-	if (!copy)
+	if (!copy || (stays && alias_add(fs, n, n->name, n->seen, name) < 0)) {
+		free(copy);
 		return -ENOMEM;
+	}
+	alias_remove(fs, n, name);
 	unlist(fs, n);
 	if (n->name != n->first_name)
 		free(n->name);
@@ -198,7 +212,7 @@ static int make_sure(struct fs *fs, struct node *n, uint64_t since)
 {
 	int r = 0;
 
-	if (!fs->keeps || n->sure)
+	if (!fs->keeps || n->sure || !n->name[0])
 		return 0;
 	if (!n->listed)
 		r = table_add(&fs->by_name, name_link(n), hash_string(n->name));
@@ -209,15 +223,19 @@ static int make_sure(struct fs *fs, struct node *n, uint64_t since)
 	return 0;
 }
 
-int node_learn(struct fs *fs, const struct object_id *id, const char *name,
+int node_learn(struct fs *fs, const struct object_info *info, const char *name,
 	       uint64_t since, uint64_t *ret_number)
 {
 	struct node *n;
 	int r;
 
 	pthread_mutex_lock(&fs->lock);
-	n = find(fs, id);
-	r = n ? set_name(fs, n, name, since) : add(fs, id, name, since, &n);
+	n = find(fs, &info->id);
+	r = n ? set_name(fs, n, name, since, stays(fs, n, info))
+	      : add(fs, &info->id, name, since, &n);
+	/* Else they end with what the kernel is told. */
+	if (r == 0 && !fs->keeps && info->stat.st_nlink == 1)
+		alias_remove_all(fs, n);
 	if (r == 0)
 		r = make_sure(fs, n, since);
 	if (r == 0) {
@@ -231,17 +249,23 @@ int node_learn(struct fs *fs, const struct object_id *id, const char *name,
 	return r;
 }
 
-void node_renamed(struct fs *fs, const struct object_id *id, const char *name,
-		  uint64_t since)
+void node_renamed(struct fs *fs, const struct object_info *info, const char *lost,
+		  const char *name, uint64_t since)
 {
 	struct node *n;
+	bool keep;
 
 	pthread_mutex_lock(&fs->lock);
-	n = find(fs, id);
-	/* Without memory the node keeps a name that no longer verifies, and is looked up.
-	 */
-	if (n && set_name(fs, n, name, since) == 0)
-		make_sure(fs, n, since);
+	n = find(fs, &info->id);
+	if (n) {
+		keep = stays(fs, n, info) && !(lost && strcmp(n->name, lost) == 0);
+		if (lost)
+			alias_remove(fs, n, lost);
+		/* Without memory the node keeps a name that no longer verifies, and is
+		 * looked up. */
+		if (set_name(fs, n, name, since, keep) == 0)
+			make_sure(fs, n, since);
+	}
 	pthread_mutex_unlock(&fs->lock);
 }
 
@@ -253,7 +277,7 @@ bool node_named(struct fs *fs, const struct object_id *id, const char *name)
 
 	pthread_mutex_lock(&fs->lock);
 	n = find(fs, id);
-	named = n && !*n->name && set_name(fs, n, name, since) == 0;
+	named = n && !*n->name && set_name(fs, n, name, since, false) == 0;
 	if (named)
 		make_sure(fs, n, since);
 	pthread_mutex_unlock(&fs->lock);
@@ -300,10 +324,33 @@ uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id
 	if (n) {
 		unlist(fs, n);
 		n->sure = false;
-		number = n->number;
+	} else {
+		n = alias_unname(fs, name, id);
 	}
+	if (n)
+		number = n->number;
 	pthread_mutex_unlock(&fs->lock);
 	return number;
+}
+
+void node_removed(struct fs *fs, const char *name)
+{
+	struct link *l;
+
+	if (!fs->keeps)
+		return;
+	pthread_mutex_lock(&fs->lock);
+	alias_removed(fs, name);
+	for (l = table_first(&fs->by_name, hash_string(name)); l; l = table_next(l)) {
+		struct node *n = node_named(l);
+
+		if (!n->aliases || strcmp(n->name, name) != 0)
+			continue;
+		unlist(fs, n);
+		n->sure = false;
+		break;
+	}
+	pthread_mutex_unlock(&fs->lock);
 }
 
 uint64_t node_number(struct fs *fs, const struct object_id *id)
@@ -370,43 +417,33 @@ void node_put(struct fs *fs, struct node *n)
 	pthread_mutex_unlock(&fs->lock);
 }
 
-void node_name(struct fs *fs, const struct node *n, char name[256])
+static void add_name(struct node_names *names, const char *name)
+{
+	strcpy(names->text[names->n++], name);
+}
+
+/*
+ * Called with the lock held. Where the kernel keeps names, one that is not listed is one
+ * that it was told the end of: such a name counts only if the node has no other.
+ */
+static void get_names(const struct fs *fs, const struct node *n, struct node_names *ret)
+{
+	ret->n = 0;
+	if (n->name && n->name[0] && (!fs->keeps || n->listed || !n->aliases))
+		add_name(ret, n->name);
+	for (const struct alias *a = n->aliases; a; a = a->next)
+		add_name(ret, a->name);
+}
+
+void node_names(struct fs *fs, const struct node *n, struct node_names *ret)
 {
 	pthread_mutex_lock(&fs->lock);
-	snprintf(name, 256, "%s", n->name ? n->name : "");
+	get_names(fs, n, ret);
 	pthread_mutex_unlock(&fs->lock);
 }
 
-bool name_leads_to(struct fs *fs, const char *name, const struct object_id *id)
-{
-	_cleanup_native_ struct native_file *handle = NULL;
-	struct object_info info;
-
-	return kind_lookup(fs->kind, NULL, name, &handle, &info) == 0 &&
-	       memcmp(&info.id, id, sizeof(*id)) == 0;
-}
-
-/* The object by the node's name, if the name still leads to it. */
-static int hold_by_name(struct fs *fs, const struct caller *caller, const struct node *n,
-			const char *name, struct native_file **ret)
-{
-	_cleanup_native_ struct native_file *handle = NULL;
-	struct object_info info;
-	/* Where nothing has the name any more since it was restored it has none. */
-	int r = *name ? kind_lookup(fs->kind, caller, name, &handle, &info) : -ENOENT;
-
-	if (r == -ENOENT || (r == 0 && memcmp(&info.id, &n->id, sizeof(n->id)) != 0))
-		return -ESTALE;
-	if (r < 0)
-		return r;
-	recent_put(&fs->recent, n->number, name, &info.id, handle);
-	*ret = take_ptr(handle);
-	return 0;
-}
-
-/* The node with a reference, its own file, if it has one open, and its name otherwise. */
-static struct node *get_held(struct fs *fs, uint64_t number, struct native_file **ret,
-			     char name[256])
+struct node *node_get(struct fs *fs, uint64_t number, struct native_file **ret,
+		      struct node_names *ret_names)
 {
 	struct node *n;
 
@@ -417,72 +454,10 @@ static struct node *get_held(struct fs *fs, uint64_t number, struct native_file 
 		*ret = n->name ? opened_file(n) : kind_root(fs->kind);
 		if (*ret)
 			native_file_ref(*ret);
-		if (n->name)
-			strcpy(name, n->name);
+		get_names(fs, n, ret_names);
 	}
 	pthread_mutex_unlock(&fs->lock);
 	return n;
-}
-
-/*
- * Where the kernel keeps names: refused if the name leads elsewhere by now. When it comes
- * back, what the node itself has counts: @own, or else what was looked up.
- */
-static int hold_by_kept_name(struct fs *fs, const struct caller *caller,
-			     const struct node *n, const char *name, bool opens,
-			     struct native_file *own, struct native_file **ret)
-{
-	bool again = refusals_take(&fs->refusals, caller, n->number, opens);
-	int r = hold_by_name(fs, caller, n, name, ret);
-
-	if (r != -ESTALE)
-		return r;
-	if (!again) {
-		refusals_add(&fs->refusals, caller, n->number, opens);
-		return r;
-	}
-	*ret = own ? native_file_ref(own) : recent_get(&fs->recent, n->number);
-	return *ret ? 0 : r;
-}
-
-int node_hold(struct fs *fs, const struct caller *caller, uint64_t number,
-	      struct native_file **ret)
-{
-	struct native_file *f = NULL;
-	char name[256];
-	struct node *n = get_held(fs, number, &f, name);
-	int r = 0;
-
-	if (!n)
-		return -ESTALE;
-	if (!f && !fs->keeps)
-		f = recent_get(&fs->recent, number);
-	if (f)
-		*ret = f;
-	else if (fs->keeps)
-		r = hold_by_kept_name(fs, caller, n, name, false, NULL, ret);
-	else
-		r = hold_by_name(fs, caller, n, name, ret);
-	node_put(fs, n);
-	return r;
-}
-
-int node_hold_named(struct fs *fs, const struct caller *caller, uint64_t number,
-		    struct native_file **ret)
-{
-	_cleanup_native_ struct native_file *f = NULL;
-	char name[256];
-	struct node *n;
-	int r;
-
-	if (!fs->keeps || number == FS_ROOT)
-		return node_hold(fs, caller, number, ret);
-	n = get_held(fs, number, &f, name);
-	if (!n)
-		return -ESTALE;
-	r = hold_by_kept_name(fs, caller, n, name, true, f, ret);
-	node_put(fs, n);
-	return r;
 }
 
 static int restore(struct fs *fs, struct node *n, const struct ledger_node *record)

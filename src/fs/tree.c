@@ -223,6 +223,21 @@ int tree_mknod(const struct tree *t, const struct caller *caller, uint64_t paren
 	return r;
 }
 
+int tree_link(const struct tree *t, const struct caller *caller, uint64_t node,
+	      uint64_t parent, const char *name, struct fs_entry *ret)
+{
+	struct fs *fs = tree_find(t, &node), *other;
+	int r = find_names(t, parent, &other);
+
+	if (r == 0 && fs != other)
+		r = other == t->fs[0] ? -EPERM : -EXDEV;
+	if (r == 0)
+		r = fs_link(fs, caller, node, name, ret);
+	if (r == 0)
+		show_entry(parent, ret);
+	return r;
+}
+
 int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *name)
 {

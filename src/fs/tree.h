@@ -53,6 +53,9 @@ int tree_create(const struct tree *t, const struct caller *caller, uint64_t pare
 		struct fs_open_file *ret_file);
 int tree_mknod(const struct tree *t, const struct caller *caller, uint64_t parent,
 	       const char *name, mode_t mode, struct fs_entry *ret);
+/* -EXDEV from one directory to another. */
+int tree_link(const struct tree *t, const struct caller *caller, uint64_t node,
+	      uint64_t parent, const char *name, struct fs_entry *ret);
 int tree_unlink(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *name);
 /* As fs_unmake() of what tree_create() or tree_mknod() gave. */
@@ -60,7 +63,7 @@ void tree_unmake(const struct tree *t, const struct caller *caller, const char *
 		 const struct fs_entry *made);
 /* There is no directory that could be removed. */
 int tree_rmdir(const struct tree *t, uint64_t parent, const char *name);
-/* -EXDEV from one directory to another. */
+/* Likewise. */
 int tree_rename(const struct tree *t, const struct caller *caller, uint64_t parent,
 		const char *from, uint64_t new_parent, const char *to,
 		unsigned int flags);

@@ -50,7 +50,9 @@ ssize_t fs_getxattr(struct fs *fs, const struct caller *caller, uint64_t node,
 		    const char *name, void *value, size_t size)
 {
 	_cleanup_native_ struct native_file *f = NULL;
-	int r = node_hold(fs, caller, node, &f);
+	/* The kernel asks for them before somebody truncates. */
+	int r = strcmp(name, CAPABILITIES) == 0 ? node_hold_ahead(fs, caller, node, &f)
+						: node_hold(fs, caller, node, &f);
 
 	if (r < 0)
 		return r;

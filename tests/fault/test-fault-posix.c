@@ -168,6 +168,29 @@ static void create_and_empty(void)
 	close_tried(fd);
 }
 
+static void link_it(void)
+{
+	bool done = tried(link(A, B)) == 0;
+
+	assert_int_equal(exists(NATIVE_B), done);
+	if (done && tried(unlink(A)) == 0)
+		file_expect(NATIVE_DIR, "b", "text");
+}
+
+static void name_unnamed(void)
+{
+	int fd = (int)tried(open(MOUNT_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+	char path[32];
+	bool done;
+
+	if (fd < 0)
+		return;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	done = tried(linkat(AT_FDCWD, path, AT_FDCWD, A, AT_SYMLINK_FOLLOW)) == 0;
+	assert_int_equal(exists(NATIVE_A), done);
+	close_tried(fd);
+}
+
 static void rename_both(void)
 {
 	bool done = tried(renameat2(AT_FDCWD, A, AT_FDCWD, B, RENAME_EXCHANGE)) == 0;
@@ -358,6 +381,8 @@ static const struct scene scenes[] = {
 	{ "O_TRUNC", make_a, open_and_empty, 0, false },
 	{ "O_CREAT | O_TRUNC", make_a, create_and_empty, 0, false },
 	{ "rename", make_two, rename_both, 0, false },
+	{ "link", make_a, link_it, 0, false },
+	{ "unnamed", NULL, name_unnamed, 0, false },
 	{ "unlink", make_a, remove_open, 0, false },
 	{ "copy", make_two, copy, 0, false },
 	{ "list", make_some, list, 0, false },

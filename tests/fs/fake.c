@@ -266,6 +266,43 @@ static int fake_create(struct kind *k, const struct caller *c, const char *name,
 	return 0;
 }
 
+static int fake_tmpfile(struct kind *k, const struct caller *c, int flags, mode_t mode,
+			struct native_file **ret, struct object_info *ret_info)
+{
+	int r;
+	_in_fake_ struct fake *f = fake_enter(k, FAKE_TMPFILE, c, &r);
+	struct fake_object *o;
+
+	if (r < 0)
+		return r;
+	o = new_object(f, mode);
+	o->linkable = !(flags & O_EXCL);
+	r = fake_file_new(f, o, false, flags, ret);
+	if (r < 0)
+		free_if_unused(f, o);
+	else
+		*ret_info = o->info;
+	return r;
+}
+
+static int fake_native_link(struct native_file *n, const struct caller *c,
+			    const char *name)
+{
+	int r;
+	_in_fake_ struct fake *f = fake_enter(n->kind, FAKE_LINK, c, &r);
+	struct fake_object *o = fake_file_of(n)->object;
+
+	if (r < 0)
+		return r;
+	if (o->info.stat.st_nlink == 0 && !o->linkable)
+		return -ENOENT;
+	if (find(f, name))
+		return -EEXIST;
+	name_object(f, name, o);
+	o->linkable = false;
+	return 0;
+}
+
 static int fake_remove(struct kind *k, const struct caller *c, const char *name)
 {
 	int r;
@@ -522,6 +559,8 @@ const struct kind_ops fake_kind = {
 	.identify = fake_identify,
 	.lookup = fake_lookup_meanwhile,
 	.create = fake_create,
+	.tmpfile = fake_tmpfile,
+	.link = fake_native_link,
 	.remove = fake_remove,
 	.rename = fake_rename,
 	.open = fake_open,

@@ -23,6 +23,8 @@ enum fake_op {
 	FAKE_IDENTIFY,
 	FAKE_LOOKUP,
 	FAKE_CREATE,
+	FAKE_TMPFILE,
+	FAKE_LINK,
 	FAKE_REMOVE,
 	FAKE_RENAME,
 	FAKE_OPEN,
@@ -55,6 +57,7 @@ struct fake_object {
 	char data[256];
 	char xattr[32], value[32]; /* one extended attribute; "": none */
 	unsigned int files;        /* what holds it */
+	bool linkable;             /* without a name, it may get one */
 };
 
 struct fake_name {

@@ -194,6 +194,32 @@ static int run_mknod(struct story *s)
 	return r;
 }
 
+/* Neither name nor node is left of it. */
+static int run_link(struct story *s)
+{
+	struct fs_entry e;
+	int r = fs_link(s->room->fs, &somebody, s->node, "e", &e);
+
+	if (r < 0)
+		return r;
+	fs_forget(s->room->fs, e.node, 1);
+	fake_take(&s->room->fake, "e");
+	return 0;
+}
+
+static int run_tmpfile(struct story *s)
+{
+	struct fs_open_file file;
+	struct fs_entry e;
+	int r = fs_create(s->room->fs, &somebody, NULL, O_RDWR, 0600, &e, &file);
+
+	if (r < 0)
+		return r;
+	fs_release(s->room->fs, file.number);
+	fs_forget(s->room->fs, e.node, 1);
+	return 0;
+}
+
 /* There and back, so that "a" is "a" again, whose node was told or says that it is stale.
  */
 static int run_rename(struct story *s)
@@ -332,6 +358,8 @@ const struct step steps[] = {
 	{ "flock", run_flock, BIT(FAKE_OPEN) },
 	{ "create", run_create, 0 },
 	{ "mknod", run_mknod, 0 },
+	{ "link", run_link, 0 },
+	{ "tmpfile", run_tmpfile, 0 },
 	/* The rename is done by then; the node will say that it is stale. */
 	{ "exchange", run_exchange, BIT(FAKE_LOOKUP) },
 	{ "opendir", run_opendir, 0 },

@@ -201,10 +201,58 @@ static void test_linked(void **state)
 	event(t, "b", KIND_COME);
 	expect_told(t, "b! #a #/");
 	assert_false(keeps(t, node));
-	assert_true(lookup(t->room, "a").keep_name);
+	assert_false(lookup(t->room, "a").keep_name);
 	assert_false(lookup(t->room, "a").keep_attr);
 	event(t, "b", KIND_CHANGED);
 	expect_told(t, "- #a");
+}
+
+/*
+ * The kernel may have kept "a" from before there was a "b", so it is verified with each
+ * opening, until the kernel is told that it is gone.
+ */
+static void test_each_name_counts(void **state)
+{
+	struct told *t = told_in(state);
+	struct fake *fake = &t->room->fake;
+	uint64_t node = make(t, "a");
+	struct fs_open_file file;
+
+	fake_link(fake, "a", "b");
+	event(t, "b", KIND_COME);
+	expect_told(t, "b! #a #/");
+	assert_int_equal(lookup(t->room, "b").node, node);
+	file = open_node(t->room, node);
+	fs_release(t->room->fs, file.number);
+	fake_replace(fake, "a");
+	assert_int_equal(fs_open(t->room->fs, &somebody, node, O_RDWR, &file), -ESTALE);
+	/* It comes back, with what it has found under the name. */
+	assert_int_equal(lookup(t->room, "b").node, node);
+	file = open_node(t->room, node);
+	fs_release(t->room->fs, file.number);
+	event(t, "a", KIND_GONE | KIND_COME);
+	expect_told(t, "a! #a #/");
+	file = open_node(t->room, node);
+	fs_release(t->room->fs, file.number);
+	assert_int_equal(t->room->fs->aliases.used, 0);
+	assert_true(keeps(t, node));
+	assert_true(lookup(t->room, "b").keep_name);
+}
+
+/* The name seen last goes, the other one stays. */
+static void test_last_name_goes(void **state)
+{
+	struct told *t = told_in(state);
+	uint64_t node = make(t, "a");
+
+	fake_link(&t->room->fake, "a", "b");
+	lookup(t->room, "b");
+	fake_take(&t->room->fake, "b");
+	event(t, "b", KIND_COME | KIND_GONE);
+	expect_told(t, "b! #a #/");
+	assert_false(keeps(t, node));
+	assert_int_equal(lookup(t->room, "a").node, node);
+	assert_true(keeps(t, node));
 }
 
 static void test_directory(void **state)
@@ -260,10 +308,13 @@ static void test_overflow(void **state)
 	make(t, "b");
 	make(t, "c");
 	fake_take(&t->room->fake, "b");
+	fake_link(&t->room->fake, "c", "e");
+	lookup(t->room, "e");
+	fake_take(&t->room->fake, "c");
 	event(t, "x", KIND_GONE);
 	event(t, "", 0);
 	event(t, "y", KIND_COME);
-	expect_told(t, "- * x! y! #a #a b! #b #b #c #c #/");
+	expect_told(t, "- * x! y! #a #a b! #b #b #c c! #c #c #/");
 	assert_true(keeps(t, t->nodes[0]));
 	expect_told(t, "");
 }
@@ -488,13 +539,13 @@ static void test_many_nodes(void **state)
 	struct told *t = told_in(state);
 	struct fs *fs = t->room->fs;
 	static uint64_t nodes[1000];
-	struct object_id id = { .device = 9 };
+	struct object_info info = { .id.device = 9, .stat.st_nlink = 1 };
 	char name[8];
 
 	for (unsigned int i = 0; i < 1000; i++) {
 		snprintf(name, sizeof(name), "n%u", i);
-		id.inode = i + 1;
-		assert_int_equal(node_learn(fs, &id, name, 0, &nodes[i]), 0);
+		info.id.inode = i + 1;
+		assert_int_equal(node_learn(fs, &info, name, 0, &nodes[i]), 0);
 	}
 	/* Nothing loses a name but in a batch of changes that began later. */
 	assert_int_equal(node_unname(fs, "n0", NULL), 0);
@@ -520,6 +571,8 @@ int main(void)
 		keeping_test(test_names),
 		keeping_test(test_replaced),
 		keeping_test(test_linked),
+		keeping_test(test_each_name_counts),
+		keeping_test(test_last_name_goes),
 		keeping_test(test_directory),
 		keeping_test(test_same_events_are_told_once),
 		keeping_test(test_many_events),

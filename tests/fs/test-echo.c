@@ -99,6 +99,25 @@ static void test_own_renames_are_not_told(void **state)
 	expect_told(room, "a");
 }
 
+/* Two names of one object stay as they are, and nothing is told of them. */
+static void test_renames_that_are_none_have_no_echo(void **state)
+{
+	static const unsigned int flags[] = { 0, RENAME_EXCHANGE };
+	struct room *room = *state;
+
+	fake_add(&room->fake, "a");
+	fake_link(&room->fake, "a", "b");
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fs_rename(room->fs, &somebody, "a", "b", flags[i]), 0);
+		assert_ptr_equal(fake_find(&room->fake, "a"),
+				 fake_find(&room->fake, "b"));
+		fake_event(&room->fake, "a");
+		fake_event(&room->fake, "b");
+		expect_told(room, "a");
+		expect_told(room, "b");
+	}
+}
+
 static void test_overflow_is_told(void **state)
 {
 	struct room *room = *state;
@@ -131,6 +150,8 @@ static void test_sweep(void **state)
 	fake_add(&room->fake, "moves");
 	fake_add(&room->fake, "other");
 	fake_add(&room->fake, "open");
+	fake_link(&room->fake, "stays", "second");
+	lookup(room, "second");
 	lookup(room, "stays");
 	lookup(room, "goes");
 	lookup(room, "moves");
@@ -138,15 +159,17 @@ static void test_sweep(void **state)
 	open_file = open_node(room, lookup(room, "open").node);
 	expire(room);
 	fake_take(&room->fake, "goes");
+	fake_take(&room->fake, "second");
 	fake_move(&room->fake, "moves", "moved");
 	fake_replace(&room->fake, "other");
 	/* What is open is in use: the kernel forgets it in its own time. */
 	fake_take(&room->fake, "open");
 	fs_sweep(room->fs, take_gone, &gone);
-	assert_int_equal(gone.n, 3);
-	assert_string_equal(gone.names[0], "goes");
-	assert_string_equal(gone.names[1], "moves");
-	assert_string_equal(gone.names[2], "other");
+	assert_int_equal(gone.n, 4);
+	assert_string_equal(gone.names[0], "second");
+	assert_string_equal(gone.names[1], "goes");
+	assert_string_equal(gone.names[2], "moves");
+	assert_string_equal(gone.names[3], "other");
 	assert_int_equal(room->fake.handles, 0);
 	fs_release(room->fs, open_file.number);
 }
@@ -187,6 +210,7 @@ int main(void)
 		room_test(test_own_unlink_is_not_told),
 		room_test(test_refused_requests_have_no_echo),
 		room_test(test_own_renames_are_not_told),
+		room_test(test_renames_that_are_none_have_no_echo),
 		room_test(test_overflow_is_told),
 		room_test(test_sweep),
 		room_test(test_sweep_while_forgetting),

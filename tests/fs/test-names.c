@@ -93,6 +93,103 @@ static void test_mknod(void **state)
 	assert_null(fake_find(&room->fake, "b"));
 }
 
+static int link_node(struct room *room, uint64_t node, const char *name)
+{
+	struct fs_entry e = { .node = 0 };
+	int r = fs_link(room->fs, &somebody, node, name, &e);
+
+	if (r == 0)
+		assert_int_equal(e.node, node);
+	return r;
+}
+
+static void test_link(void **state)
+{
+	struct room *room = *state;
+	struct fs_entry e;
+	uint64_t node;
+
+	fake_add(&room->fake, "a");
+	fake_add(&room->fake, "c");
+	node = lookup(room, "a").node;
+	assert_int_equal(fs_link(room->fs, &somebody, node, "b", &e), 0);
+	assert_ptr_equal(room->fake.callers[FAKE_LINK], &somebody);
+	assert_int_equal(e.node, node);
+	assert_int_equal(e.attr.st_nlink, 2);
+	assert_ptr_equal(fake_find(&room->fake, "b"), fake_find(&room->fake, "a"));
+	assert_int_equal(link_node(room, node, "c"), -EEXIST);
+	assert_int_equal(link_node(room, node, "a/b"), -EINVAL);
+	expire(room);
+	/* It counts one lookup. */
+	fs_forget(room->fs, node, 1);
+	assert_int_equal(fs_unlink(room->fs, &somebody, "b"), 0);
+	assert_int_equal(getattr(room, node), 0);
+	fs_forget(room->fs, node, 1);
+	assert_int_equal(getattr(room, node), -ESTALE);
+	assert_int_equal(link_node(room, node, "d"), -ESTALE);
+}
+
+/* What is removed and open stays removed. */
+static void test_link_of_what_is_removed(void **state)
+{
+	struct room *room = *state;
+	struct fs_open_file file;
+	uint64_t node;
+
+	fake_add(&room->fake, "a");
+	node = lookup(room, "a").node;
+	file = open_node(room, node);
+	assert_int_equal(fs_unlink(room->fs, &somebody, "a"), 0);
+	assert_int_equal(link_node(room, node, "a"), -ENOENT);
+	fs_release(room->fs, file.number);
+}
+
+static void test_tmpfile(void **state)
+{
+	struct room *room = *state;
+	struct fs_open_file file, exclusive;
+	struct fs_entry e;
+
+	assert_int_equal(fs_create(room->fs, &somebody, NULL, O_RDWR | O_EXCL, 06640, &e,
+				   &exclusive),
+			 0);
+	assert_int_equal(link_node(room, e.node, "a"), -ENOENT);
+	fs_release(room->fs, exclusive.number);
+	assert_int_equal(fs_create(room->fs, &somebody, NULL, O_RDWR, 06640, &e, &file),
+			 0);
+	assert_ptr_equal(room->fake.callers[FAKE_TMPFILE], &somebody);
+	assert_int_equal(e.attr.st_mode, S_IFREG | 0640);
+	assert_int_equal(e.attr.st_nlink, 0);
+	assert_false(e.keep_name || e.keep_attr);
+	assert_int_equal(getattr(room, e.node), 0);
+	assert_int_equal(link_node(room, e.node, "a"), 0);
+	assert_int_equal(lookup(room, "a").node, e.node);
+	fs_release(room->fs, file.number);
+	assert_int_equal(getattr(room, e.node), 0);
+	fake_fail(&room->fake, FAKE_BACKING, 1, -EMFILE);
+	assert_int_equal(fs_create(room->fs, &somebody, NULL, O_RDWR, 0600, &e, &file),
+			 -EMFILE);
+	assert_int_equal(room->fake.files, 0);
+}
+
+/* Without a name, nothing leads to it but the file. */
+static void test_tmpfile_that_is_kept(void **state)
+{
+	struct room *room = *state;
+	struct fs_open_file file;
+	struct fs_entry e;
+
+	assert_int_equal(fs_create(room->fs, &somebody, NULL, O_RDWR, 0600, &e, &file),
+			 0);
+	assert_int_equal(room->fs->by_name.used, 0);
+	assert_int_equal(getattr(room, e.node), 0);
+	/* Once, as with what is opened by a name that leads elsewhere by now. */
+	assert_int_equal(link_node(room, e.node, "a"), -ESTALE);
+	assert_int_equal(link_node(room, e.node, "a"), 0);
+	fs_release(room->fs, file.number);
+	assert_int_equal(lookup(room, "a").node, e.node);
+}
+
 static void test_unlink(void **state)
 {
 	struct room *room = *state;
@@ -221,6 +318,10 @@ int main(void)
 		room_test(test_create_opens_what_is_there),
 		room_test(test_create_tells_what_is_emptied),
 		room_test(test_mknod),
+		room_test(test_link),
+		room_test(test_link_of_what_is_removed),
+		room_test(test_tmpfile),
+		keeping_test(test_tmpfile_that_is_kept),
 		room_test(test_unlink),
 		room_test(test_unlink_refused_changes_nothing),
 		room_test(test_rename_tells_the_node),

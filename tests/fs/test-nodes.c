@@ -131,6 +131,62 @@ static void test_two_names_one_node(void **state)
 	assert_int_equal(getattr(room, node), 0);
 }
 
+/* As well as by those that were seen before, while the object has several. */
+static void test_other_names_lead_to_it(void **state)
+{
+	struct room *room = *state;
+	uint64_t node;
+
+	fake_add(&room->fake, "a");
+	fake_link(&room->fake, "a", "b");
+	fake_link(&room->fake, "a", "c");
+	node = lookup(room, "a").node;
+	lookup(room, "b");
+	lookup(room, "c");
+	expire(room);
+	fake_take(&room->fake, "c");
+	assert_int_equal(getattr(room, node), 0);
+	expire(room);
+	fake_replace(&room->fake, "b");
+	assert_int_equal(getattr(room, node), 0);
+	/* It is the only name, and seen as that. */
+	assert_int_equal(lookup(room, "a").node, node);
+	expire(room);
+	fake_take(&room->fake, "b");
+	fake_link(&room->fake, "a", "b");
+	fake_take(&room->fake, "a");
+	assert_int_equal(getattr(room, node), -ESTALE);
+	assert_int_equal(lookup(room, "b").node, node);
+}
+
+/* However many names it has had, a few are known. */
+static void test_many_names(void **state)
+{
+	struct room *room = *state;
+	struct node_names names;
+	char name[8] = "n0";
+	struct node *n;
+	uint64_t node;
+
+	fake_add(&room->fake, name);
+	node = lookup(room, name).node;
+	for (int i = 1; i < 50; i++) {
+		snprintf(name, sizeof(name), "n%d", i);
+		fake_link(&room->fake, "n0", name);
+		assert_int_equal(lookup(room, name).node, node);
+		/* Again and again the same two. */
+		lookup(room, "n0");
+	}
+	n = slots_get(&room->fs->nodes, node);
+	node_names(room->fs, n, &names);
+	assert_int_equal(names.n, 1 + ALIASES_MAX);
+	assert_string_equal(names.text[0], "n0");
+	for (unsigned int i = 1; i <= ALIASES_MAX; i++) {
+		snprintf(name, sizeof(name), "n%u", 50 - i);
+		assert_string_equal(names.text[i], name);
+	}
+}
+
 static void test_identity_is_verified(void **state)
 {
 	struct room *room = *state;
@@ -263,6 +319,8 @@ int main(void)
 		room_test(test_forget_unknown),
 		room_test(test_numbers_never_return),
 		room_test(test_two_names_one_node),
+		room_test(test_other_names_lead_to_it),
+		room_test(test_many_names),
 		room_test(test_identity_is_verified),
 		room_test(test_identity_is_also_the_birth),
 		room_test(test_vanished),

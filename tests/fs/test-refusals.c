@@ -66,6 +66,81 @@ static void test_former_name_is_refused(void **state)
 	fs_release(room->fs, file.number);
 }
 
+static int try_link(struct room *room, uint64_t node, const char *name)
+{
+	struct fs_entry e;
+
+	return fs_link(room->fs, &asking, node, name, &e);
+}
+
+/* The kernel looks up both names again, the new one last. */
+static void test_link_comes_back(void **state)
+{
+	struct room *room = *state;
+	struct fs_open_file file;
+	uint64_t node = replaced(room, &file), found;
+	struct fs_entry e;
+
+	assert_int_equal(try_link(room, node, "b"), -ESTALE);
+	found = look(room, "a").node;
+	assert_int_equal(fs_lookup(room->fs, &asking, "b", &e), -ENOENT);
+	assert_int_equal(try_link(room, found, "b"), 0);
+	assert_ptr_equal(fake_find(&room->fake, "b"), fake_find(&room->fake, "a"));
+	/* By way of an open file only that one; here it is of what is removed. */
+	assert_int_equal(try_link(room, node, "c"), -ESTALE);
+	assert_int_equal(fs_lookup(room->fs, &asking, "c", &e), -ENOENT);
+	assert_int_equal(try_link(room, node, "c"), -ENOENT);
+	/* Nor does it come back where the new name is there, or cannot be looked up. */
+	assert_int_equal(try_link(room, node, "b"), -ESTALE);
+	look(room, "b");
+	assert_int_equal(try_link(room, node, "c"), -ESTALE);
+	fake_fail(&room->fake, FAKE_LOOKUP, 1, -EACCES);
+	assert_int_equal(fs_lookup(room->fs, &asking, "c", &e), -EACCES);
+	assert_int_equal(try_link(room, node, "c"), -ESTALE);
+	assert_int_equal(fs_lookup(room->fs, &asking, "missing", &e), -ENOENT);
+	/* Where the old name leads nowhere it does not come back. */
+	assert_int_equal(try_link(room, node, "c"), -ESTALE);
+	assert_int_equal(fs_lookup(room->fs, &asking, "missing", &e), -ENOENT);
+	assert_int_equal(try_link(room, node, "c"), -ESTALE);
+	fs_release(room->fs, file.number);
+}
+
+/*
+ * One of three names is gone, of which the kernel was not told yet. By the other one it is
+ * truncated after a refusal, also if the kernel asks for capabilities before that.
+ */
+static void test_other_name_comes_back(void **state)
+{
+	struct room *room = *state;
+	struct fs_entry e;
+	uint64_t node;
+
+	fake_add(&room->fake, "a");
+	fake_link(&room->fake, "a", "b");
+	fake_link(&room->fake, "a", "c");
+	node = look(room, "a").node;
+	look(room, "b");
+	fake_take(&room->fake, "b");
+	assert_int_equal(fs_getxattr(room->fs, &asking, node, "security.capability", NULL,
+				     0),
+			 -ESTALE);
+	assert_int_equal(try_truncate(room, node, 0), -ESTALE);
+	assert_int_equal(look(room, "a").node, node);
+	assert_int_equal(fs_getxattr(room->fs, &asking, node, "security.capability", NULL,
+				     0),
+			 -ENODATA);
+	/* Somebody removes what was looked up by another name. */
+	recent_drop(&room->fs->recent, NULL);
+	assert_int_equal(try_truncate(room, node, 0), 0);
+	/* For that once. */
+	assert_int_equal(try_truncate(room, node, 0), -ESTALE);
+	/* What is removed here is known to be. */
+	fake_link(&room->fake, "a", "b");
+	assert_int_equal(fs_lookup(room->fs, &asking, "b", &e), 0);
+	assert_int_equal(fs_unlink(room->fs, &asking, "b"), 0);
+	assert_int_equal(try_truncate(room, node, 0), 0);
+}
+
 /* By way of an open file it is opened whatever its name: it comes without a lookup. */
 static void test_open_file_comes_back(void **state)
 {
@@ -179,6 +254,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		keeping_test(test_former_name_is_refused),
+		keeping_test(test_link_comes_back),
+		keeping_test(test_other_name_comes_back),
 		keeping_test(test_open_file_comes_back),
 		keeping_test(test_replaced_once_more),
 		keeping_test(test_other_lookups),

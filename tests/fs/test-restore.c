@@ -339,6 +339,40 @@ static void test_renamed_once(void **state)
 	unlink(NATIVE "b");
 }
 
+static void test_linked_once(void **state)
+{
+	struct fs *fs = *state;
+	struct fs_entry entry;
+	struct caller caller;
+	struct journal j;
+	uint64_t node;
+
+	native_make(NATIVE "a");
+	assert_int_equal(fs_lookup(fs, NULL, "a", &entry), 0);
+	node = entry.node;
+	caller = first(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), 0);
+	caller = again(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), 0);
+	assert_int_equal(entry.node, node);
+	not_noted(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), 0);
+	assert_int_equal(entry.attr.st_nlink, 2);
+	/* It was not done yet. */
+	assert_int_equal(unlink(NATIVE "b"), 0);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), 0);
+	assert_int_equal(access(NATIVE "b", F_OK), 0);
+	/* What was there before was not linked, whether that is noted or not. */
+	caller = first(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), -EEXIST);
+	caller = again(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), -EEXIST);
+	not_noted(&j);
+	assert_int_equal(fs_link(fs, &caller, node, "b", &entry), -EEXIST);
+	unlink(NATIVE "a");
+	unlink(NATIVE "b");
+}
+
 static void test_made_once(void **state)
 {
 	struct fs *fs = *state;
@@ -436,6 +470,7 @@ int main(void)
 						leave),
 		cmocka_unit_test_setup_teardown(test_removed_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_renamed_once, enter, leave),
+		cmocka_unit_test_setup_teardown(test_linked_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_made_once, enter, leave),
 		cmocka_unit_test_setup_teardown(test_emptied_after_all, enter, leave),
 		cmocka_unit_test_setup_teardown(test_old_ones_are_not_its_own, enter,

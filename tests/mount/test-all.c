@@ -258,9 +258,14 @@ static void test_from_one_to_another(void **state)
 	file_make(POSIX_DIR, KEY_NAME, 0600, "text");
 	refused(rename(POSIX_DIR "/" KEY_NAME, SYSV_DIR "/" KEY_NAME), EXDEV);
 	refused(rename(POSIX_DIR "/" KEY_NAME, MOUNT_DIR "/" KEY_NAME), EPERM);
-	refused(link(POSIX_DIR "/" KEY_NAME, SYSV_DIR "/" KEY_NAME), EPERM);
+	refused(link(POSIX_DIR "/" KEY_NAME, SYSV_DIR "/" KEY_NAME), EXDEV);
+	refused(link(POSIX_DIR "/" KEY_NAME, MOUNT_DIR "/" KEY_NAME), EPERM);
+	must(link(POSIX_DIR "/" KEY_NAME, POSIX_DIR "/b"));
+	assert_int_equal(file_stat(POSIX_DIR, "b").st_ino,
+			 file_stat(POSIX_DIR, KEY_NAME).st_ino);
 	file_make(SYSV_DIR, KEY_NAME, 0600, "abcd");
 	refused(rename(SYSV_DIR "/" KEY_NAME, POSIX_DIR "/a"), EXDEV);
+	refused(link(SYSV_DIR "/" KEY_NAME, POSIX_DIR "/a"), EXDEV);
 	/* The kernel copies by itself what we cannot. */
 	from = file_open(POSIX_DIR, KEY_NAME, O_RDONLY);
 	to = file_open(SYSV_DIR, KEY_NAME, O_RDWR);

@@ -90,14 +90,14 @@ static void attack_protected(const char *what, uid_t uid)
 		print_message("skipped: not promised with coherence=notify\n");
 		skip();
 	}
-	r = protected_regular_set(1);
+	r = protection_set(PROTECTED_REGULAR, 1);
 	if (r < 0) {
 		print_message("skipped: fs.protected_regular: %s\n", strerror(-r));
 		skip();
 	}
 	start("default_permissions");
 	attack(what, v, PLANT_NO_OBJECTS | PLANT_OPEN | PLANT_FOR_GOOD);
-	assert_int_equal(protected_regular_set(-1), 0);
+	assert_int_equal(protection_set(PROTECTED_REGULAR, -1), 0);
 }
 
 static void test_protected_user(void **state)
@@ -116,7 +116,7 @@ static void test_protected_root(void **state)
 /* Also where it failed. */
 static int unprotect(void **state)
 {
-	(void)protected_regular_set(-1);
+	(void)protection_set(PROTECTED_REGULAR, -1);
 	return mount_teardown(state);
 }
 
@@ -137,6 +137,6 @@ static int run(void)
 
 int main(void)
 {
-	protected_regular_keep();
+	protection_keep();
 	return mount_main(30 + 4 * arena_seconds(), run);
 }

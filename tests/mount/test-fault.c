@@ -125,6 +125,20 @@ static int rename_a(const char *dir)
 	return r < 0 ? r : errno_or(rename(at(dir, "b"), at(dir, "a")));
 }
 
+static int link_a(const char *dir)
+{
+	int r = errno_or(link(at(dir, "a"), at(dir, "b")));
+
+	return r < 0 ? r : errno_or(unlink(at(dir, "b")));
+}
+
+static int make_unnamed(const char *dir)
+{
+	_cleanup_close_ int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	return fd < 0 ? -errno : 0;
+}
+
 static int remove_new(const char *dir)
 {
 	return errno_or(unlink(at(dir, "new")));
@@ -207,6 +221,8 @@ static void test_no_inodes(void **state)
 	make_both();
 	assert_int_equal(same(create), -ENOSPC);
 	assert_int_equal(same(make_node), -ENOSPC);
+	assert_int_equal(same(link_a), -ENOSPC);
+	assert_int_equal(same(make_unnamed), -ENOSPC);
 	assert_int_equal(same(open_to_read), 1);
 	assert_int_equal(sandbox_count_entries(NATIVE_DIR), 1);
 	must(unlink(A));
@@ -227,7 +243,7 @@ static void test_read_only(void **state)
 	static int (*const calls[])(const char *) = {
 		create,        make_node,    fill,          enlarge,      empty,
 		rename_a,      remove_new,   change_mode,   change_times, change_owner,
-		set_attribute, open_to_read, open_to_empty,
+		set_attribute, open_to_read, open_to_empty, link_a,       make_unnamed,
 	};
 
 	(void)state;

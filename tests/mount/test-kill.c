@@ -46,15 +46,17 @@ static struct {
 		}                                                                      \
 	} while (0)
 
-/* Makes, writes, renames and removes a file, each of which can be done once only. */
+/* Makes, writes, links, renames and removes a file, each of which can be done once only.
+ */
 static bool names(int i, unsigned long round)
 {
-	char a[64], b[64], text[32], back[32] = "";
+	char a[64], b[64], c[64], text[32], back[32] = "";
 	struct stat st;
 	int fd, n;
 
 	snprintf(a, sizeof(a), MOUNT_DIR "/a%d", i);
 	snprintf(b, sizeof(b), MOUNT_DIR "/b%d", i);
+	snprintf(c, sizeof(c), MOUNT_DIR "/c%d", i);
 	n = snprintf(text, sizeof(text), "%d %lu", i, round);
 	check(i, (fd = open(a, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600)) >= 0);
 	check(i, write(fd, text, (size_t)n) == n);
@@ -63,8 +65,31 @@ static bool names(int i, unsigned long round)
 	check(i, strcmp(back, text) == 0);
 	check(i, stat(a, &st) < 0 && errno == ENOENT);
 	check(i, stat(b, &st) == 0 && st.st_size == n);
+	check(i, link(b, c) == 0);
+	check(i, link(b, c) < 0 && errno == EEXIST);
 	check(i, unlink(b) == 0);
+	check(i, fstat(fd, &st) == 0 && st.st_nlink == 1);
+	check(i, unlink(c) == 0);
 	check(i, fstat(fd, &st) == 0 && st.st_nlink == 0);
+	check(i, close(fd) == 0);
+	return true;
+}
+
+/* A file without a name, which gets one. */
+static bool unnamed(int i, unsigned long round)
+{
+	char a[64], path[32];
+	struct stat st;
+	int fd;
+
+	(void)round;
+	snprintf(a, sizeof(a), MOUNT_DIR "/t%d", i);
+	check(i, (fd = open(MOUNT_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600)) >= 0);
+	check(i, write(fd, "text", 4) == 4);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	check(i, linkat(AT_FDCWD, path, AT_FDCWD, a, AT_SYMLINK_FOLLOW) == 0);
+	check(i, stat(a, &st) == 0 && st.st_size == 4);
+	check(i, unlink(a) == 0);
 	check(i, close(fd) == 0);
 	return true;
 }
@@ -102,8 +127,9 @@ static bool listing(int i, unsigned long round)
 	return true;
 }
 
-static bool (*const works[WORKERS])(int, unsigned long) = { names,   names, attributes,
-							    listing, names, attributes };
+static bool (*const works[WORKERS])(int,
+				    unsigned long) = { names,   names,   attributes,
+						       listing, unnamed, attributes };
 
 static _Noreturn void work(int i)
 {
@@ -260,6 +286,10 @@ static void remove_remains(void)
 		snprintf(name, sizeof(name), NATIVE_DIR "/a%d", i);
 		unlink(name);
 		snprintf(name, sizeof(name), NATIVE_DIR "/b%d", i);
+		unlink(name);
+		snprintf(name, sizeof(name), NATIVE_DIR "/c%d", i);
+		unlink(name);
+		snprintf(name, sizeof(name), NATIVE_DIR "/t%d", i);
 		unlink(name);
 		snprintf(name, sizeof(name), NATIVE_DIR "/x%d", i);
 		unlink(name);

@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -81,7 +82,6 @@ static void test_refused_kinds(void **state)
 	file_make(MOUNT_DIR, "a", 0600, "");
 	refused(mkdir(MOUNT_DIR "/dir", 0755), EPERM);
 	refused(symlink("a", MOUNT_DIR "/symlink"), EPERM);
-	refused(link(MOUNT_DIR "/a", MOUNT_DIR "/link"), EPERM);
 	refused(mknod(MOUNT_DIR "/fifo", S_IFIFO | 0600, 0), EPERM);
 	refused(mknod(MOUNT_DIR "/sock", S_IFSOCK | 0600, 0), EPERM);
 	refused(bind(sock, (const struct sockaddr *)&address, sizeof(address)), EPERM);
@@ -98,6 +98,7 @@ static void test_refused_kinds_exist_already(void **state)
 	file_make(MOUNT_DIR, "a", 0600, "");
 	refused(mkdir(MOUNT_DIR "/a", 0755), EEXIST);
 	refused(symlink("a", MOUNT_DIR "/a"), EEXIST);
+	refused(link(MOUNT_DIR "/a", MOUNT_DIR "/a"), EEXIST);
 	refused(mknod(MOUNT_DIR "/a", S_IFREG | 0600, 0), EEXIST);
 }
 
@@ -297,12 +298,135 @@ static void test_rename_whiteout_is_refused(void **state)
 	assert_int_equal(sandbox_count_entries(NATIVE_DIR), 1);
 }
 
+/* What all names of an object say of it, on both sides. */
+static void expect_links(nlink_t links, const char *const names[])
+{
+	struct stat first = file_stat(NATIVE_DIR, names[0]);
+
+	for (; *names; names++) {
+		struct stat native = file_stat(NATIVE_DIR, *names);
+		struct stat here = file_stat(MOUNT_DIR, *names);
+
+		assert_int_equal(native.st_ino, first.st_ino);
+		assert_int_equal(here.st_ino, first.st_ino);
+		assert_int_equal(here.st_nlink, links);
+		assert_int_equal(here.st_ctim.tv_sec, native.st_ctim.tv_sec);
+		assert_int_equal(here.st_ctim.tv_nsec, native.st_ctim.tv_nsec);
+	}
+}
+
+static void test_links(void **state)
+{
+	static const char *const all[] = { "a", "b", "c", NULL };
+	_cleanup_close_ int fd = -1;
+
+	(void)state;
+	file_make(MOUNT_DIR, "a", 0600, "text");
+	must(link(MOUNT_DIR "/a", MOUNT_DIR "/b"));
+	must(link(NATIVE_DIR "/b", NATIVE_DIR "/c"));
+	expect_links(3, all);
+	refused(link(MOUNT_DIR "/a", MOUNT_DIR "/c"), EEXIST);
+	refused(link(MOUNT_DIR "/missing", MOUNT_DIR "/d"), ENOENT);
+	file_expect(MOUNT_DIR, "c", "text");
+	fd = file_open(MOUNT_DIR, "b", O_RDWR);
+	must(unlink(MOUNT_DIR "/a"));
+	expect_links(2, all + 1);
+	/* Names of one object stay, whichever is renamed to which. */
+	must(rename(MOUNT_DIR "/b", MOUNT_DIR "/c"));
+	expect_links(2, all + 1);
+	file_make(MOUNT_DIR, "a", 0600, "other");
+	must(rename(MOUNT_DIR "/a", MOUNT_DIR "/b"));
+	expect_links(1, all + 2);
+	file_expect(MOUNT_DIR, "b", "other");
+	assert_int_equal(fd_stat(fd).st_nlink, 1);
+	must(unlink(MOUNT_DIR "/c"));
+	assert_int_equal(fd_stat(fd).st_nlink, 0);
+	fd_expect(fd, "text");
+}
+
+/* What was opened by a name is the object, also when that name goes and another stays. */
+static void test_name_goes_and_another_stays(void **state)
+{
+	_cleanup_close_ int path = -1;
+	struct stat st;
+
+	(void)state;
+	file_make(MOUNT_DIR, "a", 0600, "text");
+	must(link(MOUNT_DIR "/a", MOUNT_DIR "/b"));
+	path = file_open(MOUNT_DIR, "a", O_PATH);
+	file_expect(MOUNT_DIR, "b", "text");
+	must(unlink(MOUNT_DIR "/b"));
+	/* Others take the places of what was looked up. */
+	for (int i = 0; i < 256; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "other%d", i);
+		file_make(NATIVE_DIR, name, 0600, "");
+		file_stat(MOUNT_DIR, name);
+	}
+	must(fstat(path, &st));
+	assert_int_equal(st.st_ino, file_stat(NATIVE_DIR, "a").st_ino);
+}
+
+static int link_fd(int fd, const char *to)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return linkat(AT_FDCWD, path, AT_FDCWD, to, AT_SYMLINK_FOLLOW);
+}
+
+static void test_unnamed(void **state)
+{
+	_cleanup_close_ int fd = -1, exclusive = -1;
+	unsigned long long used = blocks_used(NATIVE_DIR);
+	char *map;
+
+	(void)state;
+	umask(027);
+	fd = must(open(MOUNT_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0666));
+	umask(0);
+	assert_int_equal(fd_stat(fd).st_mode, S_IFREG | 0640);
+	assert_int_equal(fd_stat(fd).st_nlink, 0);
+	must(ftruncate(fd, 4096));
+	map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_int_equal(map != MAP_FAILED, mount_passthrough());
+	if (map != MAP_FAILED) {
+		memcpy(map, "text", 4);
+		must(munmap(map, 4096));
+	} else {
+		must(pwrite(fd, "text", 4, 0));
+	}
+	must(ftruncate(fd, 4));
+	assert_int_equal(sandbox_count_entries(NATIVE_DIR), 0);
+	must(link_fd(fd, MOUNT_DIR "/a"));
+	file_expect(NATIVE_DIR, "a", "text");
+	file_expect(MOUNT_DIR, "a", "text");
+	assert_int_equal(file_stat(MOUNT_DIR, "a").st_ino, fd_stat(fd).st_ino);
+	assert_int_equal(fd_stat(fd).st_nlink, 1);
+	refused(link_fd(fd, MOUNT_DIR "/a"), EEXIST);
+	must(unlink(MOUNT_DIR "/a"));
+	/* It is removed, and stays so. */
+	refused(link_fd(fd, MOUNT_DIR "/b"), ENOENT);
+	fd = close_fd(fd);
+	exclusive =
+		must(open(MOUNT_DIR, O_TMPFILE | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+	must(write(exclusive, "text", 4));
+	refused(link_fd(exclusive, MOUNT_DIR "/b"), ENOENT);
+	exclusive = close_fd(exclusive);
+	refused(open(MOUNT_DIR, O_TMPFILE | O_RDONLY | O_CLOEXEC, 0600), EINVAL);
+	await_that(blocks_used(NATIVE_DIR) == used);
+}
+
 static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		mount_test(test_name_of_any_bytes),
 		mount_test(test_name_of_255_bytes),
 		mount_test(test_native_changes_of_names_are_seen),
+		mount_test(test_links),
+		mount_test(test_name_goes_and_another_stays),
+		mount_test(test_unnamed),
 		mount_test(test_refused_kinds),
 		mount_test(test_refused_kinds_exist_already),
 		mount_test(test_mknod_of_a_regular_file),

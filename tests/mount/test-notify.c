@@ -505,6 +505,34 @@ static bool same_root(void)
 	       same_time(here.st_ctim, native.st_ctim);
 }
 
+/* What is done by one name, on either side, shows by the others. */
+static void test_links(void **state)
+{
+	static const char *const dirs[] = { MOUNT_DIR, NATIVE_DIR };
+	static const char *const names[] = { "a", "b", "c" };
+
+	(void)state;
+	for (unsigned long i = 0; i < rounds() / 10; i++) {
+		const char *dir = dirs[i % 2], *other = dirs[i / 2 % 2];
+
+		file_make(other, "a", 0640, "12345");
+		warm("a");
+		must(link(at(dir, "a"), at(dir, "b")));
+		await_that(same_file("b"));
+		must(link(at(other, "b"), at(other, "c")));
+		for (int k = 0; k < 3; k++)
+			await_that(same_file(names[k]));
+		must(truncate(at(dir, "c"), (off_t)i));
+		for (int k = 0; k < 3; k++)
+			await_that(same_file(names[k]));
+		for (int k = 0; k < 3; k++) {
+			must(unlink(at(k % 2 ? dir : other, names[(i + k) % 3])));
+			for (int m = 0; m < 3; m++)
+				await_that(same_file(names[m]));
+		}
+	}
+}
+
 static void test_directory(void **state)
 {
 	char name[16];
@@ -598,6 +626,7 @@ static int run(void)
 		notify_test(test_changes_by_name_are_never_stale),
 		notify_test(test_own_changes_show_at_once),
 		notify_test(test_emptied_while_opened),
+		notify_test(test_links),
 		notify_test(test_directory),
 		notify_test(test_closed_directory),
 		notify_test(test_busy_writer),

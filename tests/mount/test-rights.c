@@ -108,7 +108,8 @@ static bool executes_unreadable(const struct outcome *o)
 
 static bool links(const struct outcome *o)
 {
-	return (is_act(o, "link") || is_act(o, "mkdir") || is_act(o, "make a FIFO")) &&
+	return (is_act(o, "link symbolically") || is_act(o, "mkdir") ||
+		is_act(o, "make a FIFO")) &&
 	       o->result[MOUNT] == -EPERM;
 }
 
@@ -182,7 +183,8 @@ static const struct {
 } differences[] = {
 	{ "execute", "executing a program that one may not read: EACCES",
 	  "the kernel would let the process be traced", executes_unreadable },
-	{ "kinds", "links, directories, FIFOs: EPERM", "there are objects only", links },
+	{ "kinds", "symbolic links, directories, FIFOs: EPERM", "there are objects only",
+	  links },
 	{ "kinds", "leaving a whiteout: EINVAL", "it would be a device",
 	  leaves_whiteout },
 	{ "protected", "fs.protected_regular: without effect on what is there already",
@@ -282,9 +284,9 @@ static void act_and_compare(const struct scene *s, const struct person *who,
 	};
 
 	arrange(s, &b);
-	is_protected = protected_regular_get() > 0;
+	is_protected = protection_get(PROTECTED_REGULAR) > 0;
 	assert_int_equal(person_do(who, act_all, &b), 0);
-	is_protected |= protected_regular_get() > 0;
+	is_protected |= protection_get(PROTECTED_REGULAR) > 0;
 	/* The first act is to open for reading. */
 	compare(s, who, &b, b.results[0][PLAIN] == 0);
 	munmap(results, size);
@@ -367,18 +369,18 @@ static void test_directories(void **state)
 	expect_none_unknown();
 }
 
-/* The acts that fs.protected_regular is about. */
-static size_t creating_acts(struct act which[ACTS_MAX])
+/* The acts of which @need is said. */
+static size_t acts_that(unsigned int need, struct act which[ACTS_MAX])
 {
 	size_t n = 0;
 
 	for (size_t a = 0; a < act_count; a++)
-		if (acts[a].needs & ACT_CREATES)
+		if (acts[a].needs & need)
 			acts_add(which, &n, &acts[a], 1);
 	return n;
 }
 
-static void compare_protected(void)
+static void compare_protected(unsigned int need)
 {
 	static const mode_t modes[] = { 0666, 0600 };
 	static const struct scene dirs[] = {
@@ -389,7 +391,7 @@ static void compare_protected(void)
 		{ .dir_mode = 0777 },
 	};
 	struct act which[ACTS_MAX];
-	size_t n = creating_acts(which);
+	size_t n = acts_that(need, which);
 
 	for (size_t i = 0; i < COUNT(dirs) * COUNT(modes); i++) {
 		struct scene s = dirs[i % COUNT(dirs)];
@@ -400,19 +402,19 @@ static void compare_protected(void)
 	}
 }
 
-static void compare_protections(void)
+static void compare_protections(enum protection which, int most, unsigned int need)
 {
 	person_needs_root();
-	for (int value = 0; value <= 2; value++) {
-		int r = protected_regular_set(value);
+	for (int value = 0; value <= most; value++) {
+		int r = protection_set(which, value);
 
 		if (r < 0) {
-			print_message("fs.protected_regular stays: %s\n", strerror(-r));
+			print_message("protections stay: %s\n", strerror(-r));
 			return;
 		}
-		compare_protected();
+		compare_protected(need);
 	}
-	assert_int_equal(protected_regular_set(-1), 0);
+	assert_int_equal(protection_set(which, -1), 0);
 	expect_none_unknown();
 }
 
@@ -420,7 +422,7 @@ static void test_protected_regular(void **state)
 {
 	(void)state;
 	kernel_checks = false;
-	compare_protections();
+	compare_protections(PROTECTED_REGULAR, 2, ACT_CREATES);
 }
 
 static void test_protected_regular_by_the_kernel(void **state)
@@ -428,14 +430,28 @@ static void test_protected_regular_by_the_kernel(void **state)
 	(void)state;
 	kernel_checks = true;
 	mount_start("default_permissions");
-	compare_protections();
+	compare_protections(PROTECTED_REGULAR, 2, ACT_CREATES);
 	kernel_checks = false;
+}
+
+static void test_protected_links(void **state)
+{
+	(void)state;
+	compare_protections(PROTECTED_HARDLINKS, 1, ACT_LINKS);
+}
+
+static void test_protected_links_by_the_kernel(void **state)
+{
+	(void)state;
+	mount_start("default_permissions");
+	compare_protections(PROTECTED_HARDLINKS, 1, ACT_LINKS);
 }
 
 /* Also where it failed. */
 static int unprotect(void **state)
 {
-	(void)protected_regular_set(-1);
+	for (int i = 0; i < PROTECTIONS; i++)
+		(void)protection_set((enum protection)i, -1);
 	return mount_teardown(state);
 }
 
@@ -460,6 +476,10 @@ static int run(void)
 						unprotect),
 		cmocka_unit_test_setup_teardown(test_protected_regular_by_the_kernel,
 						mount_setup_dirs, unprotect),
+		cmocka_unit_test_setup_teardown(test_protected_links, mount_setup,
+						unprotect),
+		cmocka_unit_test_setup_teardown(test_protected_links_by_the_kernel,
+						mount_setup_dirs, unprotect),
 	};
 	int failed;
 
@@ -474,6 +494,6 @@ static int run(void)
 
 int main(void)
 {
-	protected_regular_keep();
+	protection_keep();
 	return mount_main(120, run);
 }

@@ -77,6 +77,35 @@ static void test_open_files(void **state)
 	}
 }
 
+/* A file without a name is its descriptor's alone, and that is the next daemon's, too. */
+static void test_unnamed_files(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < COHERENCES; i++) {
+		_cleanup_close_ int named = -1, lost = -1;
+		unsigned long long used;
+		char path[32];
+
+		mount_start(coherences[i]);
+		used = blocks_used(NATIVE_DIR);
+		named = must(open(MOUNT_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+		lost = must(open(MOUNT_DIR, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
+		must(write(named, "text", 4));
+		must(write(lost, "lost", 4));
+		replace();
+		fd_expect(named, "text");
+		fd_expect(lost, "lost");
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", named);
+		must(linkat(AT_FDCWD, path, AT_FDCWD, MOUNT_DIR "/a", AT_SYMLINK_FOLLOW));
+		lost = close_fd(lost);
+		file_expect(NATIVE_DIR, "a", "text");
+		must(unlink(MOUNT_DIR "/a"));
+		named = close_fd(named);
+		await_that(blocks_used(NATIVE_DIR) == used);
+		mount_stop();
+	}
+}
+
 static void test_mappings(void **state)
 {
 	_cleanup_close_ int fd = -1, native = -1;
@@ -474,6 +503,7 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		mount_test_unmounted(test_open_files),
+		mount_test_unmounted(test_unnamed_files),
 		mount_test_unmounted(test_mappings),
 		mount_test_unmounted(test_working_directory_and_handles),
 		mount_test_unmounted(test_missed_changes),

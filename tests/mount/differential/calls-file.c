@@ -80,16 +80,25 @@ static long run_path(struct side *side, const struct op *op, struct outcome *out
 	return 0;
 }
 
-/* An object without a name is none: the mount refuses to make one. */
 static long run_tmpfile(struct side *side, const struct op *op, struct outcome *out)
 {
+	int flags = chance(op, 0, 30) ? O_EXCL : 0;
+	struct stat st = { 0 };
 	long r;
 
-	say(out, "open(., O_TMPFILE)");
-	r = errno_or(open(side->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, op->mode));
-	if (r >= 0)
-		close((int)r);
-	return side_refused(side, r < 0 ? r : 0, EOPNOTSUPP, "tmpfile");
+	say(out, "open(., O_TMPFILE|%#o, %04o) with umask %03o into slot %u", flags,
+	    op->mode, op->umask, op->slot);
+	side_close(side, op->slot);
+	umask(op->umask);
+	r = errno_or(open(side->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | flags, op->mode));
+	umask(0);
+	if (r < 0)
+		return r;
+	side_put(side, op->slot, (int)r);
+	fstat((int)r, &st);
+	say_stat(out, &st);
+	side_say_identity(side, out, st.st_ino);
+	return 0;
 }
 
 static long run_close(struct side *side, const struct op *op, struct outcome *out)
@@ -225,7 +234,7 @@ static long run_setfl(struct side *side, const struct op *op, struct outcome *ou
 const struct call file_calls[] = {
 	{ "open", 150, MAY_BOTH, false, run_open },
 	{ "path", 8, MAY_BOTH, false, run_path },
-	{ "tmpfile", 3, MAY_FAIL, false, run_tmpfile },
+	{ "tmpfile", 6, MAY_SUCCEED, false, run_tmpfile },
 	{ "close", 14, MAY_BOTH, false, run_close },
 	{ "dup", 12, MAY_BOTH, false, run_dup },
 	{ "read", 25, MAY_BOTH, false, run_read },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names. What the mount refuses although tmpfs does it (a directory, a link, a device) is
- * done on the reference, undone, and then taken for refused.
+ * Names. What the mount refuses although tmpfs does it (a directory, a device) is done on
+ * the reference, undone, and then taken for refused.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -42,25 +42,28 @@ static long run_unlink(struct side *side, const struct op *op, struct outcome *o
 	return errno_or(unlinkat(AT_FDCWD, side_path(side, op->name), flags));
 }
 
-/* As root: a link to another's file is the other's. */
-static void undo_link(const char *path)
-{
-	uid_t user = geteuid();
-
-	(void)!seteuid(0);
-	unlink(path);
-	(void)!seteuid(user);
-}
-
 static long run_link(struct side *side, const struct op *op, struct outcome *out)
 {
+	say(out, "link(%s, %s)", name_label(op->name), name_label(op->to));
+	return errno_or(link(side_path(side, op->name), side_other_path(side, op->to)));
+}
+
+/*
+ * Of what is open, whether or not it has a name. That it was removed the kernel sees on
+ * the mount before it has the rights looked at. (difference: link-removed)
+ */
+static long run_link_slot(struct side *side, const struct op *op, struct outcome *out)
+{
+	int fd = side_fd(side, op->slot);
+	struct stat st = { 0 };
+	char path[32];
 	long r;
 
-	say(out, "link(%s, %s)", name_label(op->name), name_label(op->to));
-	r = errno_or(link(side_path(side, op->name), side_other_path(side, op->to)));
-	if (r == 0)
-		undo_link(side_other_path(side, op->to));
-	return side_refused(side, r, EPERM, "kinds");
+	say(out, "linkat(slot %u, %s)", op->slot, name_label(op->to));
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	r = errno_or(linkat(AT_FDCWD, path, AT_FDCWD, side_other_path(side, op->to),
+			    AT_SYMLINK_FOLLOW));
+	return r == -EPERM && fstat(fd, &st) == 0 && st.st_nlink == 0 ? -ENOENT : r;
 }
 
 static long run_symlink(struct side *side, const struct op *op, struct outcome *out)
@@ -173,7 +176,8 @@ static long run_stat_root(struct side *side, const struct op *op, struct outcome
 const struct call name_calls[] = {
 	{ "rename", 30, MAY_BOTH, false, run_rename },
 	{ "unlink", 20, MAY_BOTH, false, run_unlink },
-	{ "link", 4, MAY_FAIL, false, run_link },
+	{ "link", 12, MAY_BOTH, false, run_link },
+	{ "link_slot", 8, MAY_BOTH, false, run_link_slot },
 	{ "symlink", 3, MAY_FAIL, false, run_symlink },
 	{ "mkdir", 3, MAY_FAIL, false, run_mkdir },
 	{ "mknod", 4, MAY_FAIL, false, run_mknod },

@@ -72,15 +72,43 @@ static int link_it(const struct act *a, const struct place *p)
 	return errno_or(link(p->f, p->free));
 }
 
-static int link_open(const struct act *a, const struct place *p)
+/* Removes that again: the object is gone if nobody else has it. */
+static int link_and_unlink(const struct act *a, const struct place *p)
 {
-	_cleanup_close_ int fd = errno_or(open(p->f, a->flags | O_CLOEXEC));
+	int r = link_it(a, p);
+
+	return r < 0 ? r : errno_or(unlink(p->free));
+}
+
+static int link_onto_theirs(const struct act *a, const struct place *p)
+{
+	(void)a;
+	return errno_or(link(p->f, p->theirs));
+}
+
+static int link_fd(int fd, const struct place *p)
+{
 	char path[32];
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	return fd < 0 ? fd
 		      : errno_or(linkat(AT_FDCWD, path, AT_FDCWD, p->free,
 					AT_SYMLINK_FOLLOW));
+}
+
+static int link_open(const struct act *a, const struct place *p)
+{
+	_cleanup_close_ int fd = errno_or(open(p->f, a->flags | O_CLOEXEC));
+
+	return link_fd(fd, p);
+}
+
+static int link_unnamed(const struct act *a, const struct place *p)
+{
+	_cleanup_close_ int fd =
+		errno_or(open(p->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | a->flags, 0640));
+
+	return link_fd(fd, p);
 }
 
 static int link_symbolically(const struct act *a, const struct place *p)
@@ -110,8 +138,14 @@ static const struct act on_names[] = {
 	{ "replace", .run = replace },
 	{ "exchange", .run = replace, .flags = RENAME_EXCHANGE },
 	{ "replace another's", .run = replace_theirs, .needs = ACT_THEIRS },
-	{ "link", .run = link_it },
-	{ "link what is open", .run = link_open, .flags = O_RDONLY },
+	{ "link", .run = link_it, .needs = ACT_LINKS },
+	{ "link and unlink", .run = link_and_unlink, .needs = ACT_LINKS },
+	{ "link onto another's", .run = link_onto_theirs,
+	  .needs = ACT_LINKS | ACT_THEIRS },
+	{ "link what is open", .run = link_open, .needs = ACT_LINKS, .flags = O_RDONLY },
+	{ "link what is held", .run = link_open, .needs = ACT_LINKS, .flags = O_PATH },
+	{ "link what has no name", .run = link_unnamed },
+	{ "link what shall have no name", .run = link_unnamed, .flags = O_EXCL },
 	{ "link symbolically", .run = link_symbolically },
 	{ "mkdir", .run = make_dir },
 };

@@ -23,6 +23,7 @@ enum act_needs {
 	ACT_THEIRS = 1 << 0,  /* place.theirs */
 	ACT_PROGRAM = 1 << 1, /* a program in place.f */
 	ACT_CREATES = 1 << 2, /* opens with O_CREAT what may be there */
+	ACT_LINKS = 1 << 3,   /* gives another name */
 };
 
 struct act {

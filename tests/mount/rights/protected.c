@@ -16,18 +16,27 @@
 #include "rights/protected.h"
 #include "util/cleanup.h"
 
-#define TUNABLE "/proc/sys/fs/protected_regular"
+static const char *const tunables[PROTECTIONS] = {
+	[PROTECTED_REGULAR] = "/proc/sys/fs/protected_regular",
+	[PROTECTED_HARDLINKS] = "/proc/sys/fs/protected_hardlinks",
+};
 
 static int keeper = -1;
 
+struct order {
+	enum protection which;
+	int value;
+};
+
 struct kept {
+	const char *tunable;
 	int fd; /* the tunable, locked while it is changed; -1: it is as it was */
 	char was;
 };
 
 static int begin(struct kept *k)
 {
-	_cleanup_close_ int fd = errno_or(open(TUNABLE, O_RDWR | O_CLOEXEC));
+	_cleanup_close_ int fd = errno_or(open(k->tunable, O_RDWR | O_CLOEXEC));
 
 	if (fd < 0)
 		return fd;
@@ -62,16 +71,21 @@ static int change(struct kept *k, int value)
 
 static _Noreturn void serve(int client)
 {
-	struct kept k = { .fd = -1 };
-	int value;
+	struct kept kept[PROTECTIONS];
+	struct order order;
+	int r = 0;
 
-	while (recv(client, &value, sizeof(value), 0) == sizeof(value)) {
-		int r = change(&k, value);
-
+	for (int i = 0; i < PROTECTIONS; i++)
+		kept[i] = (struct kept){ .tunable = tunables[i], .fd = -1 };
+	while (recv(client, &order, sizeof(order), 0) == sizeof(order)) {
+		r = change(&kept[order.which], order.value);
 		if (send(client, &r, sizeof(r), MSG_NOSIGNAL) < 0)
 			break;
 	}
-	_exit(restore(&k) < 0);
+	r = 0;
+	for (int i = 0; i < PROTECTIONS; i++)
+		r |= restore(&kept[i]);
+	_exit(r < 0);
 }
 
 /* Starts as the child of a child that ends at once. */
@@ -84,14 +98,14 @@ static _Noreturn void start(int client, int test)
 	_exit(0);
 }
 
-void protected_regular_keep(void)
+void protection_keep(void)
 {
 	int ends[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
 	    (pid = fork()) < 0) {
-		perror("protected_regular");
+		perror("protection");
 		exit(1);
 	}
 	if (pid == 0)
@@ -101,18 +115,19 @@ void protected_regular_keep(void)
 	keeper = ends[1];
 }
 
-int protected_regular_set(int value)
+int protection_set(enum protection which, int value)
 {
+	const struct order order = { which, value };
 	int r = -EIO;
 
-	if (send(keeper, &value, sizeof(value), MSG_NOSIGNAL) < 0)
+	if (send(keeper, &order, sizeof(order), MSG_NOSIGNAL) < 0)
 		return -errno;
 	return recv(keeper, &r, sizeof(r), 0) == sizeof(r) ? r : -EIO;
 }
 
-int protected_regular_get(void)
+int protection_get(enum protection which)
 {
-	_cleanup_close_ int fd = errno_or(open(TUNABLE, O_RDONLY | O_CLOEXEC));
+	_cleanup_close_ int fd = errno_or(open(tunables[which], O_RDONLY | O_CLOEXEC));
 	char value = '0';
 
 	if (fd < 0)
