@@ -368,6 +368,7 @@ static void take_data(struct kernel *k, const struct asked *a, const void *data,
 		break;
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
+	case FUSE_LINK:
 		take_entry(k, data, a->opcode == FUSE_LOOKUP && k->keeps);
 		break;
 	case FUSE_GETATTR:
@@ -410,6 +411,7 @@ static ssize_t length_of(const struct asked *a)
 		return sizeof(struct fuse_init_out);
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
+	case FUSE_LINK:
 		return sizeof(struct fuse_entry_out);
 	case FUSE_GETATTR:
 	case FUSE_SETATTR:
@@ -458,6 +460,7 @@ static bool is_about_names(uint32_t opcode)
 	switch (opcode) {
 	case FUSE_LOOKUP:
 	case FUSE_MKNOD:
+	case FUSE_LINK:
 	case FUSE_CREATE:
 	case FUSE_UNLINK:
 	case FUSE_RENAME:

@@ -240,6 +240,7 @@ static void fill_numbers(const struct kernel *k, const struct choice *c, void *d
 {
 	struct fuse_getattr_in *getattr = data;
 	struct fuse_setattr_in *setattr = data;
+	struct fuse_link_in *link = data;
 
 	if (shape_of(c->opcode)->has_file)
 		fill_file(k, c, data, node);
@@ -251,6 +252,8 @@ static void fill_numbers(const struct kernel *k, const struct choice *c, void *d
 		fill_interrupt(k, c, data);
 	if (c->opcode == FUSE_COPY_FILE_RANGE)
 		fill_copy(k, c, data);
+	if (c->opcode == FUSE_LINK && c->file)
+		link->oldnodeid = node_number(k, c->file);
 	if (c->opcode == FUSE_RENAME || c->opcode == FUSE_RENAME2)
 		fill_rename(data, *node);
 }

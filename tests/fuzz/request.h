@@ -31,7 +31,7 @@ void input_bytes(struct input *in, void *buf, size_t n);
 struct choice {
 	uint8_t opcode;
 	uint8_t node;
-	uint8_t file;
+	uint8_t file; /* of LINK: the node */
 	uint8_t name; /* of two, by half a byte each; 0: the next in the body */
 	uint8_t who;
 	uint8_t length; /* of the body, which follows */
