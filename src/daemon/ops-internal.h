@@ -20,3 +20,9 @@ void op_listxattr(fuse_req_t req, fuse_ino_t node, size_t size);
 void op_setxattr(fuse_req_t req, fuse_ino_t node, const char *name, const char *value,
 		 size_t size, int flags);
 void op_removexattr(fuse_req_t req, fuse_ino_t node, const char *name);
+
+void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+	      struct flock *lock);
+void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
+	      struct flock *lock, int sleep);
+void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi, int operation);

@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <linux/fuse.h>
 #include <string.h>
-#include <sys/file.h>
 
 #include "daemon/buffer.h"
 #include "daemon/demand.h"
@@ -18,7 +17,6 @@
 #include "daemon/ops-internal.h"
 #include "daemon/passthrough.h"
 #include "daemon/requests.h"
-#include "daemon/wait-lock.h"
 #include "daemon/wait-open.h"
 #include "util/cleanup.h"
 
@@ -398,51 +396,6 @@ static void op_copy_file_range(fuse_req_t req, fuse_ino_t in, off_t in_offset,
 		r = fs_copy(from, in_fi->fh, (uint64_t)in_offset, out_fi->fh,
 			    (uint64_t)out_offset, n);
 	reply_count(req, r);
-}
-
-static void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
-		     struct flock *lock)
-{
-	int r = fs_getlk(fs_of(req, &node), fi->fh, fi->lock_owner, lock);
-
-	if (r < 0)
-		reply_status(req, r);
-	else
-		fuse_reply_lock(req, lock);
-}
-
-/* Answers a request for a lock, or lets it wait where waiting can help. */
-static void reply_lock(fuse_req_t req, struct fs *fs, int r, const struct fs_busy *busy,
-		       bool sleep)
-{
-	if (r == -EAGAIN && (sleep || busy->closing)) {
-		wait_for_lock(req, fs, busy, sleep);
-		return;
-	}
-	native_file_unref(busy->file);
-	reply_status(req, r);
-}
-
-static void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
-		     struct flock *lock, int sleep)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-	struct fs_busy busy = { .file = NULL };
-	int r = fs_setlk(fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock, &busy);
-
-	reply_lock(req, fs, r, &busy, sleep);
-}
-
-static void op_flock(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
-		     int operation)
-{
-	struct caller caller = caller_of(req);
-	struct fs *fs = fs_of(req, &node);
-	struct fs_busy busy = { .file = NULL };
-	int r = fs_flock(fs, &caller, fi->fh, operation, &busy);
-
-	reply_lock(req, fs, r, &busy, !(operation & LOCK_NB));
 }
 
 static void op_opendir(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

@@ -342,7 +342,7 @@ void node_removed(struct fs *fs, const char *name)
 	pthread_mutex_lock(&fs->lock);
 	alias_removed(fs, name);
 	for (l = table_first(&fs->by_name, hash_string(name)); l; l = table_next(l)) {
-		struct node *n = node_named(l);
+		struct node *n = node_listed(l);
 
 		if (!n->aliases || strcmp(n->name, name) != 0)
 			continue;
