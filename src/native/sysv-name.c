@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * With a second spelling one segment would be two files, of which the kernel knows
- * nothing: whoever removes the one leaves the other behind.
+ * Programs print keys in many ways, ipcs(1) in one of them. All spellings lead to one
+ * identity, which the rest of the daemon goes by.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/ipc.h>
 
 #include "native/sysv-name.h"
@@ -18,10 +20,15 @@
 
 static int parse_key(const char *digits, struct sysv_name *ret)
 {
+	char small[KEY_DIGITS + 1] = "";
+	size_t n = strlen(digits);
 	uint64_t key;
 
-	if (strlen(digits) != KEY_DIGITS ||
-	    number_parse(digits, KEY_DIGITS, 16, UINT32_MAX, &key) < 0)
+	if (n > KEY_DIGITS)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		small[i] = (char)tolower((unsigned char)digits[i]);
+	if (number_parse(small, n, 16, UINT32_MAX, &key) < 0)
 		return -EINVAL;
 	*ret = (struct sysv_name){ .key = (key_t)key };
 	return 0;
@@ -40,7 +47,7 @@ static int parse_id(const char *digits, struct sysv_name *ret)
 
 int sysv_name_parse(const char *name, struct sysv_name *ret)
 {
-	if (!strncmp(name, KEY_PREFIX, strlen(KEY_PREFIX)))
+	if (!strncasecmp(name, KEY_PREFIX, strlen(KEY_PREFIX)))
 		return parse_key(name + strlen(KEY_PREFIX), ret);
 	if (!strncmp(name, ID_PREFIX, strlen(ID_PREFIX)))
 		return parse_id(name + strlen(ID_PREFIX), ret);

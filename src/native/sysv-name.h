@@ -2,8 +2,9 @@
 #pragma once
 /*
  * The names of System V segments: "0x%08x" of the key, and "id-%d" of the identifier, the
- * only name of those that have no key, and another one of all others. Each has one
- * spelling.
+ * only name of those that have no key, and another one of all others. A key can also be
+ * spelt with capitals and without zeros in front; segments are listed by the spelling
+ * above.
  */
 #include <stdbool.h>
 #include <sys/types.h>

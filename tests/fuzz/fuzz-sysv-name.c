@@ -22,11 +22,14 @@ static void parse(const char *name)
 		return;
 	}
 	must(!found.by_id || (found.key == IPC_PRIVATE && found.id >= 0));
+	/* To create a segment by, not to find one by. */
+	if (!found.by_id && found.key == IPC_PRIVATE)
+		return;
 	sysv_name_format(found.key, found.id, again);
-	if (found.by_id || found.key != IPC_PRIVATE)
+	if (found.by_id)
 		must(!strcmp(again, name));
-	else /* to create a segment by, not to find one by */
-		must(!strcmp(name, "0x00000000"));
+	else /* there may be other spellings */
+		must(strtoul(again, NULL, 16) == strtoul(name, NULL, 16));
 }
 
 /* The input as a segment: it must be found by what is written. */

@@ -314,15 +314,52 @@ static void test_each_has_its_identifier_as_another_name(void **state)
 	expect_listed(id_name(id), (uint64_t)id);
 }
 
-static void test_other_spellings(void **state)
+/* A key is the same however somebody writes it. */
+static void test_spellings(void **state)
+{
+	static const char *const names[] = { "0xabcd", "0xABCD", "0x0000ABCD",
+					     "0X0000abcd", "0x0abcd" };
+	/* The first one has inode 0, which listings hide. */
+	int first = segment_make(KEY, PAGE, 0600), id = segment_make(0xabcd, PAGE, 0600);
+	ino_t inode = file_stat(MOUNT_DIR, "0x0000abcd").st_ino;
+	_cleanup_close_ int fd = -1;
+	struct stat st;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(file_stat(MOUNT_DIR, names[i]).st_ino, inode);
+		expect_unlisted(names[i]);
+		refused(open(at(MOUNT_DIR, names[i]), O_RDWR | O_CREAT | O_EXCL, 0600),
+			EEXIST);
+		must(rename(at(MOUNT_DIR, names[i]), at(MOUNT_DIR, "0x0000abcd")));
+		fd = close_fd(fd);
+		fd = file_open(MOUNT_DIR, names[i], O_RDWR | O_CREAT);
+		must(write(fd, names[i], strlen(names[i]) + 1));
+		segment_expect(id, 0, names[i]);
+	}
+	expect_listed("0x0000abcd", (uint64_t)id);
+	must(unlink(at(MOUNT_DIR, "0xABCD")));
+	refused(stat(at(MOUNT_DIR, "0x0000abcd"), &st), ENOENT);
+	fd = close_fd(fd);
+	/* So it is while there is no segment yet. */
+	fd = file_open(MOUNT_DIR, "0xABCD", O_RDWR | O_CREAT);
+	refused(open(at(MOUNT_DIR, "0xabcd"), O_RDWR | O_CREAT | O_EXCL, 0600), EEXIST);
+	assert_int_equal(file_stat(MOUNT_DIR, "0x0000abcd").st_ino, fd_stat(fd).st_ino);
+	must(ftruncate(fd, PAGE));
+	must(unlink(at(MOUNT_DIR, "0xabcd")));
+	refused(stat(at(MOUNT_DIR, "0xABCD"), &st), ENOENT);
+	segment_remove(first);
+}
+
+static void test_other_names(void **state)
 {
 	static const char *const names[] = {
-		"0x1234",     "0x0001234",  "0x000001234", "0X00001234", "00001234",
-		"1234",       "4660",       "0xABCDEF01",  "0x0000123g", "0x 0001234",
-		"0x+0001234", "0x-0001234", "id-",         "id-00",      "id-01",
-		"id--1",      "id-+1",      "id- 1",       "id-1 ",      "id-2147483648",
-		"ID-1",       "id1",        "id-0x1",      "id-1a",      "x",
-		"0x",         "0x00001234 "
+		"0x000001234", "00001234",   "1234",       "4660",
+		"0x0000123g",  "0x 0001234", "0x+0001234", "0x-0001234",
+		"id-",         "id-00",      "id-01",      "id--1",
+		"id-+1",       "id- 1",      "id-1 ",      "id-2147483648",
+		"ID-1",        "id1",        "id-0x1",     "id-1a",
+		"x",           "0x",         "0x00001234 "
 	};
 	struct stat st;
 
@@ -505,7 +542,8 @@ static int run(void)
 		segments_test(test_each_is_listed_once_with_stat),
 		segments_test(test_listing_goes_on_behind_removed_ones),
 		segments_test(test_each_has_its_identifier_as_another_name),
-		segments_test(test_other_spellings),
+		segments_test(test_spellings),
+		segments_test(test_other_names),
 		segments_test(test_identifiers_come_again),
 		segments_test(test_keys_come_again),
 		segments_test(test_removed_while_they_are_looked_at),

@@ -164,8 +164,8 @@ static inline unsigned int sysv_left(void)
 }
 
 static const char *const sysv_refused[] = {
-	"x",          "0x",  "0x1000", "00001000", "0x0000100g",    "0x-0001000",
-	"0x0000ABCD", "id-", "id-01",  "id--1",    "id-2147483648", NULL
+	"x",          "0x",  "0x000001000", "00001000", "0x0000100g",    "0x-0001000",
+	"0x0000ABCG", "id-", "id-01",       "id--1",    "id-2147483648", NULL
 };
 
 static const char *const sysv_told[] = { "key",  "shmid", "cpid",  "lpid",  "nattch",

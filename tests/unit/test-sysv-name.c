@@ -27,6 +27,11 @@ static const struct {
 	{ "0xffffffff", -1 },
 };
 
+/* What programs and people write for 0xabcd. */
+static const char *const spellings[] = {
+	"0xabcd", "0xABCD", "0x0000ABCD", "0xAbCd", "0X0000abcd", "0x0abcd",
+};
+
 static const struct {
 	const char *name;
 	int id;
@@ -50,6 +55,18 @@ static void test_keys(void **state)
 		assert_int_equal(name.key, keys[i].key);
 		sysv_name_format(keys[i].key, 7, text);
 		assert_string_equal(text, keys[i].name);
+	}
+}
+
+static void test_spellings(void **state)
+{
+	struct sysv_name name;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(spellings); i++) {
+		assert_int_equal(sysv_name_parse(spellings[i], &name), 0);
+		assert_false(name.by_id);
+		assert_int_equal(name.key, 0xabcd);
 	}
 }
 
@@ -87,11 +104,7 @@ static void test_refused(void **state)
 		"x",
 		".",
 		"0x",
-		"0x1234",
-		"0x0000123",
 		"0x000001234",
-		"0x0000ABCD",
-		"0X00001234",
 		"0x0000123g",
 		"0x+0001234",
 		"0x-0001234",
@@ -132,9 +145,8 @@ static void test_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_keys),
-		cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_private_key),
+		cmocka_unit_test(test_keys),    cmocka_unit_test(test_spellings),
+		cmocka_unit_test(test_ids),     cmocka_unit_test(test_private_key),
 		cmocka_unit_test(test_refused),
 	};
 

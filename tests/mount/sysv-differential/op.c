@@ -15,14 +15,17 @@ static const struct {
 	const char *text;
 	int32_t key;
 } keys[] = {
-	{ "0x00000001", 1 },  { "0x7fffffff", INT32_MAX },  { "0x80000000", INT32_MIN },
-	{ "0xffffffff", -1 }, { "0x0badcafe", 0x0badcafe }, { "0x00000000", 0 },
+	{ "0x00000001", 1 },          { "0x7fffffff", INT32_MAX },
+	{ "0x80000000", INT32_MIN },  { "0xffffffff", -1 },
+	{ "0x0badcafe", 0x0badcafe }, { "0x0BADCAFE", 0x0badcafe },
+	{ "0xbadcafe", 0x0badcafe },  { "0x1", 1 },
+	{ "0x00000000", 0 },
 };
 
 /* What is nothing's name. */
 static const char *const bad[] = {
-	"0x0BADCAFE", "0xbadcafe", "0x000000001", "badcafe", "id-01",
-	"id--1",      "id-",       "id-1x",       "shm",     "id-2147483648",
+	"0x000000001", "badcafe", "id-01", "id--1",
+	"id-",         "id-1x",   "shm",   "id-2147483648",
 };
 
 enum {
