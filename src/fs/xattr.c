@@ -5,6 +5,7 @@
  * along.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,7 @@
 
 #define OWN_PREFIX "user.shmfs."
 #define OWN_IO     OWN_PREFIX "io"
+#define OWN_INFO   OWN_PREFIX "info"
 
 #define CAPABILITIES "security.capability"
 
@@ -23,27 +25,56 @@ static bool is_own(const char *name)
 	return strncmp(name, OWN_PREFIX, strlen(OWN_PREFIX)) == 0;
 }
 
-static ssize_t give(const char *text, void *value, size_t size)
+static ssize_t give(const char *text, size_t n, void *value, size_t size)
 {
-	size_t n = strlen(text);
-
-	if (size == 0)
-		return (ssize_t)n;
-	if (size < n)
+	if (size > 0 && size < n)
 		return -ERANGE;
-	memcpy(value, text, n);
+	if (size > 0)
+		memcpy(value, text, n);
 	return (ssize_t)n;
+}
+
+static const char *io_of(struct fs *fs, uint64_t node)
+{
+	return file_io(fs, node) == FS_IO_PASSTHROUGH ? "passthrough" : "direct";
+}
+
+/* All that is told, a line each, which one question gets. */
+static ssize_t give_all(struct fs *fs, struct native_file *f, uint64_t node, void *value,
+			size_t size)
+{
+	const char *const *name = fs->kind->ops->told;
+	_cleanup_free_ char *text = NULL;
+	size_t length = 0;
+	char one[256];
+	ssize_t n = 0;
+	FILE *all = open_memstream(&text, &length);
+
+	if (!all)
+		return -ENOMEM;
+	fprintf(all, "io: %s\n", io_of(fs, node));
+	for (; name && *name && (n >= 0 || n == -ENODATA); name++) {
+		n = native_tell(f, *name, one, sizeof(one));
+		if (n >= 0)
+			fprintf(all, "%s: %.*s\n", *name, (int)n, one);
+	}
+	if (fclose(all) != 0)
+		return -ENOMEM;
+	return n < 0 && n != -ENODATA ? n : give(text, length, value, size);
 }
 
 static ssize_t get_own(struct fs *fs, struct native_file *f, uint64_t node,
 		       const char *name, void *value, size_t size)
 {
+	const char *io = io_of(fs, node);
+
 	if (node == FS_ROOT)
 		return -ENODATA;
-	if (strcmp(name, OWN_IO) != 0)
-		return native_tell(f, name + strlen(OWN_PREFIX), value, size);
-	return give(file_io(fs, node) == FS_IO_PASSTHROUGH ? "passthrough" : "direct",
-		    value, size);
+	if (strcmp(name, OWN_IO) == 0)
+		return give(io, strlen(io), value, size);
+	if (strcmp(name, OWN_INFO) == 0)
+		return give_all(fs, f, node, value, size);
+	return native_tell(f, name + strlen(OWN_PREFIX), value, size);
 }
 
 ssize_t fs_getxattr(struct fs *fs, const struct caller *caller, uint64_t node,

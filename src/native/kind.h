@@ -150,7 +150,11 @@ struct kind_ops {
 	int (*removexattr)(struct native_file *f, const struct caller *caller,
 			   const char *name);
 
-	/* What the kind tells about the object, as text: -ENODATA if not that. */
+	/*
+	 * What the kind tells about the object, as text, by these names up to NULL:
+	 * -ENODATA if not that. Both NULL where it is nothing.
+	 */
+	const char *const *told;
 	ssize_t (*tell)(struct native_file *f, const char *name, void *value,
 			size_t size);
 

@@ -43,6 +43,11 @@ static const struct number numbers[] = {
 	{ "cgid", cgid }, { "atime", atime }, { "dtime", dtime },   { "ctime", ctime_of },
 };
 
+const char *const sysv_told[] = {
+	"key",   "shmid", "cpid",  "lpid", "nattch", "cuid",  "cgid",
+	"atime", "dtime", "ctime", "rss",  "swap",   "flags", NULL,
+};
+
 static const struct number *find_number(const char *name)
 {
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

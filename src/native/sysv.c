@@ -546,6 +546,7 @@ const struct kind_ops kind_sysv = {
 	.truncate = sysv_truncate,
 	.chmod = sysv_chmod,
 	.chown = sysv_chown,
+	.told = sysv_told,
 	.tell = sysv_tell,
 	.backing = sysv_backing,
 	.read = sysv_read,

@@ -76,6 +76,7 @@ int sysv_open(struct native_file *file, const struct caller *caller, int flags,
 	      struct native_file **ret);
 
 /* Attributes: what kind_ops.tell and statfs do. */
+extern const char *const sysv_told[];
 ssize_t sysv_tell(struct native_file *f, const char *name, void *value, size_t size);
 int sysv_statfs(struct kind *k, struct statvfs *ret);
 

@@ -4,7 +4,8 @@
 
 #include "fixture.h"
 
-#define IO "user.shmfs.io"
+#define IO   "user.shmfs.io"
+#define INFO "user.shmfs.info"
 
 static ssize_t get(struct room *room, uint64_t node, const char *name, char *value,
 		   size_t size)
@@ -63,6 +64,21 @@ static void test_sizes(void **state)
 	assert_string_equal(value, "unchanged!!");
 	assert_int_equal(get(room, node, IO, value, 11), 11);
 	assert_memory_equal(value, "passthrough", 11);
+}
+
+/* One that knows nothing of itself still says how its data flows. */
+static void test_info(void **state)
+{
+	struct room *room = *state;
+	uint64_t node = known(room, "a");
+	const char *all = "io: passthrough\n";
+	char value[64] = "";
+
+	assert_int_equal(get(room, node, INFO, NULL, 0), strlen(all));
+	assert_int_equal(get(room, node, INFO, value, strlen(all) - 1), -ERANGE);
+	assert_int_equal(get(room, node, INFO, value, sizeof(value)), strlen(all));
+	assert_string_equal(value, all);
+	assert_int_equal(get(room, FS_ROOT, INFO, NULL, 0), -ENODATA);
 }
 
 static void test_ours_only_tell(void **state)
@@ -192,6 +208,7 @@ int main(void)
 		room_test(test_io_while_open),
 		room_test(test_io_without_backing),
 		room_test(test_sizes),
+		room_test(test_info),
 		room_test(test_ours_only_tell),
 		room_test(test_ours_are_not_listed),
 		room_test(test_the_objects_pass_through),

@@ -98,6 +98,32 @@ static void test_stat(void **state)
 	check_stat(id);
 }
 
+/* All attributes in one, a line each, as each of them says. */
+static void test_info(void **state)
+{
+	static const char *const names[] = {
+		"io",   "key",   "shmid", "cpid",  "lpid", "nattch", "cuid",
+		"cgid", "atime", "dtime", "ctime", "rss",  "swap",   "flags",
+	};
+	_cleanup_close_ int fd = -1;
+	char expected[1024] = "", found[1024] = "";
+
+	(void)state;
+	segment_make_as(&alice, KEY, 5 * PAGE + 1, 0640);
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		snprintf(expected + strlen(expected), sizeof(expected) - strlen(expected),
+			 "%s: %s\n", names[i], told(key_path(KEY), names[i]));
+	must(getxattr(key_path(KEY), "user.shmfs.info", found, sizeof(found) - 1));
+	assert_string_equal(found, expected);
+	refused(getxattr(MOUNT_DIR, "user.shmfs.info", NULL, 0), ENODATA);
+	/* What is not known yet has no line. */
+	fd = file_open(MOUNT_DIR, key_name(KEY + 1), O_RDWR | O_CREAT);
+	memset(found, 0, sizeof(found));
+	must(fgetxattr(fd, "user.shmfs.info", found, sizeof(found) - 1));
+	assert_non_null(strstr(found, "\nkey: 0x"));
+	assert_null(strstr(found, "shmid"));
+}
+
 /* The kernel keeps its own marks beside the bits of the mode. */
 static void test_marks_are_not_in_the_mode(void **state)
 {
@@ -354,6 +380,7 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		segments_test(test_stat),
+		segments_test(test_info),
 		segments_test(test_marks_are_not_in_the_mode),
 		segments_test(test_what_is_told),
 		segments_test(test_what_is_told_of_open_files),

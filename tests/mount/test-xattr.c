@@ -130,6 +130,8 @@ static void test_io_mode(void **state)
 	(void)state;
 	file_make(NATIVE_DIR, "a", 0400, "");
 	expect(MOUNT_DIR, "user.shmfs.io", io, strlen(io));
+	snprintf(list, sizeof(list), "io: %s\n", io);
+	expect(MOUNT_DIR, "user.shmfs.info", list, strlen(list));
 	assert_int_equal(must(listxattr(MOUNT_DIR "/a", list, sizeof(list))), 0);
 	/* Read-only: no value sticks, and nothing reaches the object. */
 	assert_int_equal(setxattr(MOUNT_DIR "/a", "user.shmfs.io", "x", 1, 0), -1);
