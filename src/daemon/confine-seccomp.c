@@ -63,6 +63,10 @@ struct conditional {
 	struct scmp_arg_cmp conditions[2];
 };
 
+#ifndef MFD_NOEXEC_SEAL
+#define MFD_NOEXEC_SEAL 0x0008U /* Linux 6.3 */
+#endif
+
 #define MASKED(argument, mask, value)                                               \
 	{                                                                           \
 		(argument), SCMP_CMP_MASKED_EQ, (uint32_t)(mask), (uint32_t)(value) \
@@ -156,6 +160,11 @@ static const struct conditional conditionals[] = {
 	/* To the log and the service manager, but not to services (D-Bus). */
 	{ NULL, "socket", 2, { IS(0, AF_UNIX), MASKED(1, 0xf, SOCK_DGRAM) } },
 	{ NULL, "umount2", 1, { IS(1, MNT_DETACH) } },
+	/* For what is written to a file before its segment is there. */
+	{ &kind_sysv,
+	  "memfd_create",
+	  1,
+	  { MASKED(1, ~(MFD_CLOEXEC | MFD_NOEXEC_SEAL), 0) } },
 	{ &kind_sysv, "shmctl", 1, { MASKED(1, ~IPC_64, IPC_INFO) } },
 	{ &kind_sysv, "shmctl", 1, { MASKED(1, ~IPC_64, SHM_INFO) } },
 	{ &kind_sysv, "shmctl", 1, { MASKED(1, ~IPC_64, SHM_STAT_ANY) } },

@@ -348,8 +348,14 @@ static void op_write(fuse_req_t req, fuse_ino_t node, const char *buf, size_t n,
 
 static void op_flush(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)
 {
+	struct caller caller = caller_of(req);
+	struct fs *fs = fs_of(req, &node);
+	int closed, r;
+
 	dispatch_arrived();
-	reply_status(req, fs_flush(fs_of(req, &node), fi->fh, fi->lock_owner));
+	closed = fs_closed(fs, &caller, fi->fh);
+	r = fs_flush(fs, fi->fh, fi->lock_owner);
+	reply_status(req, closed < 0 ? closed : r);
 }
 
 static void op_release(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi)

@@ -71,3 +71,11 @@ int fs_fsync(struct fs *fs, uint64_t file, bool data_only)
 
 	return r < 0 ? r : native_sync(f, data_only);
 }
+
+int fs_closed(struct fs *fs, const struct caller *caller, uint64_t file)
+{
+	_cleanup_native_ struct native_file *f = NULL;
+	int r = fs->kind->ops->flush ? file_hold(fs, file, &f) : 0;
+
+	return f ? native_flush(f, caller) : r;
+}

@@ -367,7 +367,7 @@ uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_fi
 	return node;
 }
 
-int file_restore(struct fs *fs, struct ledger_file *record)
+int file_restore(struct fs *fs, struct ledger_file *record, int *ret_keep)
 {
 	_cleanup_native_ struct native_file *native = NULL;
 	struct node *n = slots_get(&fs->nodes, record->node);
@@ -383,10 +383,11 @@ int file_restore(struct fs *fs, struct ledger_file *record)
 		return r;
 	remains.id = n->id;
 	r = kind_adopt(fs->kind, &remains, &native);
-	if (r == 0)
+	if (r == 0) {
 		record->fd = native_backing(native);
-	if (r == 0)
+		*ret_keep = native_keep(native);
 		r = restore(fs, n, &native, record);
+	}
 	if (r < 0)
 		quota_give(&fs->open, record->uid);
 	return r;

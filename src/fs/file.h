@@ -76,8 +76,11 @@ uint64_t file_find(struct fs *fs, const struct caller *caller, struct fs_open_fi
 int file_empty_again(struct fs *fs, const struct caller *caller, uint64_t file,
 		     int flags);
 
-/* Makes an open file again that another process had: 0, or a negative errno. */
-int file_restore(struct fs *fs, struct ledger_file *record);
+/*
+ * Makes an open file again that another process had: 0, or a negative errno. It needs
+ * the descriptors of @record and @ret_keep, as far as they are none below 0.
+ */
+int file_restore(struct fs *fs, struct ledger_file *record, int *ret_keep);
 
 /* The native file behind an open one, with a reference for the caller: -EBADF if there is
  * none. */

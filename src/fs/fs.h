@@ -202,6 +202,8 @@ ssize_t fs_copy(struct fs *fs, uint64_t in, uint64_t in_offset, uint64_t out,
 int fs_ioctl(struct fs *fs, const struct caller *caller, uint64_t file,
 	     unsigned int command, void *argument);
 int fs_fsync(struct fs *fs, uint64_t file, bool data_only);
+/* @caller has closed a descriptor of @file: what close(2) gives. */
+int fs_closed(struct fs *fs, const struct caller *caller, uint64_t file);
 
 /*
  * Locks, shared with native lockers. @owner is the kernel's number for who owns a record

@@ -41,15 +41,17 @@ static int keep(struct descriptors *kept, int fd)
 static int restore_files(struct fs *fs, struct descriptors *kept)
 {
 	const struct ledger *l = fs->ledger;
-	int r = 0;
+	int other, r = 0;
 
 	slots_skip_uses(&fs->files, l->state->files.uses);
 	for (uint32_t i = 0; r == 0 && i < l->state->files.end; i++) {
 		if (!l->files[i].number)
 			continue;
-		r = file_restore(fs, &l->files[i]);
+		r = file_restore(fs, &l->files[i], &other);
 		if (r == 0)
 			r = keep(kept, l->files[i].fd);
+		if (r == 0)
+			r = keep(kept, other);
 	}
 	return r;
 }

@@ -16,13 +16,18 @@
  * costs a system call only where the umask is not that of the one before.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "native/caller.h"
@@ -163,6 +168,64 @@ bool caller_is_in(const struct caller *caller, gid_t group)
 		if ((many ? many : usual)[i] == group)
 			return true;
 	return false;
+}
+
+/* What /proc tells of @thread in @file: how many bytes, without an end mark, or -errno.
+ */
+static ssize_t read_proc(pid_t thread, const char *file, char *ret, size_t size)
+{
+	_cleanup_close_ int fd = -1;
+	char path[40];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : errno_or(read(fd, ret, size));
+}
+
+/* A set of signals of /proc/PID/status. */
+static uint64_t signals(const char *status, const char *name)
+{
+	const char *line = strstr(status, name);
+
+	return line ? strtoull(line + strlen(name), NULL, 16) : 0;
+}
+
+/* Signals stay pending when a process dies of them, but those that dump core. */
+static bool is_dying(const char *status)
+{
+	uint64_t pending = signals(status, "\nSigPnd:") | signals(status, "\nShdPnd:");
+	/* What is ignored by default, or stops a process, does not kill it. */
+	uint64_t harmless = 1u << (SIGCHLD - 1) | 1u << (SIGCONT - 1) |
+			    1u << (SIGURG - 1) | 1u << (SIGWINCH - 1) |
+			    1u << (SIGSTOP - 1) | 1u << (SIGTSTP - 1) |
+			    1u << (SIGTTIN - 1) | 1u << (SIGTTOU - 1);
+
+	return pending & ~harmless & ~signals(status, "\nSigBlk:") &
+	       ~signals(status, "\nSigIgn:") & ~signals(status, "\nSigCgt:");
+}
+
+/*
+ * The kernel shows how a thread ends, in the last word of its status, to those who may
+ * trace it. The daemon may not, but its user may; of root nobody may who has less
+ * capabilities, and then the signals have to do.
+ */
+bool caller_is_killed(const struct caller *caller)
+{
+	_as_caller_ struct caller_guard guard = { .ids = false };
+	char text[4096] = "";
+	const char *last;
+
+	if (!caller || caller->thread <= 0)
+		return false;
+	if (read_proc(caller->thread, "status", text, sizeof(text) - 1) > 0 &&
+	    is_dying(text))
+		return true;
+	memset(text, 0, sizeof(text));
+	if (caller_enter(caller, false, &guard) < 0 ||
+	    read_proc(caller->thread, "stat", text, sizeof(text) - 1) <= 0)
+		return false;
+	last = strrchr(text, ' ');
+	return last && WTERMSIG(atoi(last)) != 0;
 }
 
 /* Whether @caller has no rights but by capabilities that are the process's own, too. */

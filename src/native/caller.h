@@ -85,6 +85,12 @@ bool caller_serves_all(void);
 bool caller_is_in(const struct caller *caller, gid_t group);
 
 /*
+ * Whether the thread that asks is at its end by a signal; false where that cannot be
+ * seen.
+ */
+bool caller_is_killed(const struct caller *caller);
+
+/*
  * caller_enter() - take the effective ids of a caller, on this thread only
  * @caller:	who asks, or NULL for the process itself: then nothing changes
  * @groups:	whether the caller's supplementary groups can decide

@@ -334,6 +334,11 @@ int native_sync(struct native_file *f, bool data_only)
 	return f->kind->ops->sync ? f->kind->ops->sync(f, data_only) : 0;
 }
 
+int native_flush(struct native_file *f, const struct caller *caller)
+{
+	return f->kind->ops->flush ? f->kind->ops->flush(f, caller) : 0;
+}
+
 int native_lock(struct native_file *f, int command, struct flock *lock)
 {
 	/* The lock of an open file has no process, and the kernel insists on it. */
@@ -357,4 +362,9 @@ int native_ioctl(struct native_file *f, const struct caller *caller, unsigned in
 int native_locks(struct native_file *f)
 {
 	return f->kind->ops->locks ? f->kind->ops->locks(f) : -EOPNOTSUPP;
+}
+
+int native_keep(struct native_file *f)
+{
+	return f->kind->ops->keep ? f->kind->ops->keep(f) : -1;
 }

@@ -170,6 +170,8 @@ struct kind_ops {
 	ssize_t (*copy)(struct native_file *in, uint64_t in_offset,
 			struct native_file *out, uint64_t out_offset, size_t n);
 	int (*sync)(struct native_file *f, bool data_only);
+	/* @caller has closed a descriptor of what may be written: close(2) gives this. */
+	int (*flush)(struct native_file *f, const struct caller *caller);
 	int (*lock)(struct native_file *f, int command, struct flock *lock);
 	int (*flock)(struct native_file *f, int operation);
 	int (*ioctl)(struct native_file *f, const struct caller *caller,
@@ -186,6 +188,8 @@ struct kind_ops {
 	int (*adopt)(struct kind *k, const struct native_remains *r,
 		     struct native_file **ret);
 	int (*locks)(struct native_file *f);
+	/* The descriptor that it needs besides those of @backing and @locks, or -1. */
+	int (*keep)(struct native_file *f);
 	int (*list_descriptor)(struct native_list *l);
 	int (*list_adopt)(int *fd, struct native_list **ret);
 };
@@ -315,6 +319,7 @@ int64_t native_seek(struct native_file *f, int64_t offset, int whence);
 ssize_t native_copy(struct native_file *in, uint64_t in_offset, struct native_file *out,
 		    uint64_t out_offset, size_t n);
 int native_sync(struct native_file *f, bool data_only);
+int native_flush(struct native_file *f, const struct caller *caller);
 /* @command: F_OFD_GETLK, F_OFD_SETLK or F_OFD_SETLKW; the lock belongs to the open file.
  */
 int native_lock(struct native_file *f, int command, struct flock *lock);
@@ -328,3 +333,5 @@ int native_locks(struct native_file *f);
 /* Tells of each record lock of @f, until that fails. */
 int native_held(struct native_file *f,
 		int (*tell)(void *context, const struct flock *lock), void *context);
+/* The descriptor that kind_adopt() needs besides, borrowed, or -1. */
+int native_keep(struct native_file *f);

@@ -11,82 +11,100 @@
 
 int sysv_backing(struct native_file *f)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	_cleanup_segment_ struct sysv_segment *segment =
+		sysv_file_segment(sysv_file_of(f));
 
 	return segment && segment->fd >= 0 ? segment->fd : -EOPNOTSUPP;
 }
 
-ssize_t sysv_read(struct native_file *f, void *buf, size_t n, uint64_t offset)
+ssize_t sysv_read(struct native_file *file, void *buf, size_t n, uint64_t offset)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	struct sysv_file *f = sysv_file_of(file);
 
-	if (!sysv_file_reads(sysv_file_of(f)))
+	if (!sysv_file_reads(f))
 		return -EBADF;
-	return segment ? sysv_segment_read(segment, buf, n, offset) : 0;
+	if (f->pending)
+		return sysv_pending_read(f->pending, buf, n, offset);
+	return sysv_segment_read(f->segment, buf, n, offset);
 }
 
-/* Makes a pending segment @size bytes large: 1, or 0 where there is one. */
-static int give_size(struct sysv_file *f, uint64_t size)
-{
-	if (!f->pending)
-		return 0;
-	return sysv_pending_size(f->pending, &sysv_kind_of(f->file.kind)->segments, size);
-}
-
-ssize_t sysv_write(struct native_file *f, const void *buf, size_t n, uint64_t offset,
+ssize_t sysv_write(struct native_file *file, const void *buf, size_t n, uint64_t offset,
 		   bool append)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
-	int r;
+	struct sysv_file *f = sysv_file_of(file);
 
-	if (!sysv_file_writes(sysv_file_of(f)))
+	if (!sysv_file_writes(f))
 		return -EBADF;
+	if (f->pending) {
+		atomic_store(&f->wrote, true);
+		return sysv_pending_write(f->pending, buf, n, offset, append);
+	}
 	if (append)
-		offset = segment ? segment->size : 0;
-	if (n == 0)
-		return 0;
-	r = give_size(sysv_file_of(f), offset + n);
-	if (r < 0)
-		return r;
-	segment = sysv_file_segment(sysv_file_of(f));
-	/* Somebody else may have made it since, and then its end is not where it began.
-	 */
-	if (append && r == 0)
-		offset = segment->size;
-	return sysv_segment_write(segment, buf, n, offset);
+		offset = f->segment->size;
+	return sysv_segment_write(f->segment, buf, n, offset);
 }
 
-int sysv_resize(struct native_file *f, uint64_t size)
+int sysv_resize(struct native_file *file, uint64_t size)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
-	int r;
+	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	struct sysv_file *f = sysv_file_of(file);
+	int r = 0;
 
-	if (!sysv_file_writes(sysv_file_of(f)))
+	if (!sysv_file_writes(f))
 		return -EINVAL;
-	/* Nothing is what it has. */
-	if (!segment && size == 0)
-		return 0;
-	r = give_size(sysv_file_of(f), size);
+	if (f->pending)
+		r = sysv_pending_size(f->pending, size);
 	if (r < 0)
 		return r;
-	return sysv_file_segment(sysv_file_of(f))->size == size ? 0 : -EPERM;
+	segment = sysv_file_segment(f);
+	return (segment ? segment->size : 0) == size ? 0 : -EPERM;
 }
 
-int sysv_allocate(struct native_file *f, int mode, uint64_t offset, uint64_t length)
+int sysv_allocate(struct native_file *file, int mode, uint64_t offset, uint64_t length)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	struct sysv_file *f = sysv_file_of(file);
+	_cleanup_segment_ struct sysv_segment *segment = sysv_file_segment(f);
 	int r;
 
-	if (!sysv_file_writes(sysv_file_of(f)))
+	if (!sysv_file_writes(f))
 		return -EBADF;
 	/* Only what fallocate(2) makes larger gets a size by it. */
-	if (!segment && mode != 0)
+	if (mode != 0 && !segment)
 		return -EOPNOTSUPP;
-	r = give_size(sysv_file_of(f), offset + length);
-	if (r < 0)
-		return r;
-	segment = sysv_file_segment(sysv_file_of(f));
+	if (mode == 0 && f->pending) {
+		r = sysv_pending_extend(f->pending, offset + length);
+		if (r < 0)
+			return r;
+		sysv_segment_unref(segment);
+		segment = sysv_file_segment(f);
+	}
 	return sysv_segment_allocate(segment, mode, offset, length);
+}
+
+int sysv_sync(struct native_file *file, bool data_only)
+{
+	struct sysv_file *f = sysv_file_of(file);
+
+	(void)data_only;
+	return f->pending ? sysv_pending_flush(f->pending) : 0;
+}
+
+/* Who was killed has not written all that it meant to: that is no segment. */
+int sysv_flush(struct native_file *file, const struct caller *caller)
+{
+	struct sysv_file *f = sysv_file_of(file);
+
+	if (!f->pending || !atomic_load(&f->wrote) || !sysv_pending_waits(f->pending) ||
+	    caller_is_killed(caller))
+		return 0;
+	return sysv_pending_flush(f->pending);
+}
+
+int sysv_keep(struct native_file *f)
+{
+	struct sysv_pending *pending = sysv_file_of(f)->pending;
+
+	return pending ? sysv_pending_keep(pending) : -1;
 }
 
 /* Where the holes cannot be told there are none. */
@@ -101,11 +119,14 @@ static int64_t seek_data(const struct sysv_segment *segment, int64_t offset, int
 
 int64_t sysv_seek(struct native_file *f, int64_t offset, int whence)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	_cleanup_segment_ struct sysv_segment *segment =
+		sysv_file_segment(sysv_file_of(f));
 
 	if (whence != SEEK_DATA && whence != SEEK_HOLE)
 		return -EINVAL;
-	return segment ? seek_data(segment, offset, whence) : -ENXIO;
+	if (!segment)
+		return sysv_pending_seek(sysv_file_of(f)->pending, offset, whence);
+	return seek_data(segment, offset, whence);
 }
 
 /*
@@ -114,7 +135,7 @@ int64_t sysv_seek(struct native_file *f, int64_t offset, int whence)
  */
 static int locks_fd(struct sysv_file *f)
 {
-	struct sysv_segment *segment = sysv_file_segment(f);
+	_cleanup_segment_ struct sysv_segment *segment = sysv_file_segment(f);
 	int fd = atomic_load(&f->locks_fd);
 	char path[40];
 	int none = -1;
@@ -127,6 +148,8 @@ static int locks_fd(struct sysv_file *f)
 	fd = open(path, O_RDWR | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
+	if (f->pending)
+		atomic_store(&f->pending->locked, true);
 	if (atomic_compare_exchange_strong(&f->locks_fd, &none, fd))
 		return fd;
 	close_fd(fd);
@@ -135,7 +158,8 @@ static int locks_fd(struct sysv_file *f)
 
 int sysv_lock(struct native_file *f, int command, struct flock *lock)
 {
-	struct sysv_segment *segment = sysv_file_segment(sysv_file_of(f));
+	_cleanup_segment_ struct sysv_segment *segment =
+		sysv_file_segment(sysv_file_of(f));
 	int fd;
 
 	/* Whoever only asks needs none: the shared one has no locks. */

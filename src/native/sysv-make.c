@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "native/sysv-make.h"
 #include "native/sysv-status.h"
@@ -16,40 +17,56 @@
 
 /*
  * shmget(2), as who made the file. Its files may write, whatever its mode says, so until
- * it is attached its maker may.
+ * it is attached its maker may. Nobody else shall find half of what was written: until
+ * all of that is there, it is its maker's alone.
  */
-static int get(const struct sysv_pending *p, uid_t *ret_maker)
+static int get(const struct sysv_pending *p)
 {
 	_as_caller_ struct caller_guard guard;
-	int flags = IPC_CREAT | IPC_EXCL | (int)p->perm.mode | 0600;
+	int mode = p->collected.size > 0 ? 0600 : (int)p->perm.mode | 0600;
 	int r = caller_enter(&p->user, false, &guard);
 
 	if (r < 0)
 		return r;
 	if (p->size > SIZE_MAX)
 		return -EINVAL;
-	*ret_maker = geteuid();
-	return errno_or(shmget(p->perm.__key, (size_t)p->size, flags));
+	return errno_or(
+		shmget(p->perm.__key, (size_t)p->size, IPC_CREAT | IPC_EXCL | mode));
+}
+
+/* The creator of what is made as who made the file. */
+static int maker_of(const struct sysv_pending *p, uid_t *ret)
+{
+	_as_caller_ struct caller_guard guard = { .ids = false };
+	int r = caller_enter(&p->user, false, &guard);
+
+	if (r == 0)
+		*ret = geteuid();
+	return r;
 }
 
 /* Whether segment @id is one that was made for @maker: 0 or -EIDRM. */
-static int check_made(const struct sysv_pending *p, int id, uid_t maker,
-		      struct shmid_ds *ret)
+static int check_made(const struct sysv_pending *p, int id, struct shmid_ds *ret)
 {
-	int r = sysv_status(id, ret);
+	uid_t maker = 0;
+	int r = maker_of(p, &maker);
 
+	if (r == 0)
+		r = sysv_status(id, ret);
 	if (r < 0)
 		return r;
 	return ret->shm_cpid == p->maker && ret->shm_perm.cuid == maker ? 0 : -EIDRM;
 }
 
-/* Gives the new segment the owner and the mode that it shall have. */
-static int set_perm(const struct sysv_pending *p, int id, struct shmid_ds *ds)
+static int set_perm(const struct sysv_pending *p, int id)
 {
 	_as_caller_ struct caller_guard guard = { .ids = false };
-	struct ipc_perm *perm = &ds->shm_perm;
-	int r;
+	struct shmid_ds ds;
+	struct ipc_perm *perm = &ds.shm_perm;
+	int r = check_made(p, id, &ds);
 
+	if (r < 0)
+		return r;
 	if (perm->uid == p->perm.uid && perm->gid == p->perm.gid &&
 	    (perm->mode & 0777) == p->perm.mode)
 		return 0;
@@ -57,83 +74,229 @@ static int set_perm(const struct sysv_pending *p, int id, struct shmid_ds *ds)
 	perm->gid = p->perm.gid;
 	perm->mode = p->perm.mode;
 	r = caller_enter(&p->user, false, &guard);
-	return r < 0 ? r : errno_or(shmctl(id, IPC_SET, ds));
+	return r < 0 ? r : errno_or(shmctl(id, IPC_SET, &ds));
 }
 
-static int take_over(struct sysv_pending *p, struct sysv_segments *segments, int id,
-		     const struct caller *as, uid_t maker)
+static int open_once(const struct sysv_pending *p, int id, const struct caller *as,
+		     struct sysv_segment **ret)
 {
 	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	struct sysv_segments *segments = p->pendings->segments;
 	struct shmid_ds ds;
-	int r = check_made(p, id, maker, &ds);
+	int r = check_made(p, id, &ds);
 
 	if (r == 0)
 		r = sysv_segment_open(segments, id, sysv_birth(&ds), as, 0, &segment);
 	/* Attached it keeps its identifier. */
 	if (r == 0)
-		r = check_made(p, id, maker, &ds);
+		r = check_made(p, id, &ds);
 	if (r == 0)
-		r = set_perm(p, id, &ds);
-	if (r == 0)
-		p->segment = take_ptr(segment);
+		*ret = take_ptr(segment);
 	return r;
 }
 
-/* What was made goes again, unless it has. */
-static void unmake(const struct sysv_pending *p, int id, uid_t maker)
+/*
+ * From the moment that it is there others can set it, and take it away. The final mode of
+ * one that was begun may not let its maker in any more: but it is his.
+ */
+static int open_made(const struct sysv_pending *p, int id, bool begun,
+		     struct sysv_segment **ret)
+{
+	int r = -ESTALE;
+
+	for (int i = 0; i < TRIES && r == -ESTALE; i++)
+		r = open_once(p, id, begun ? NULL : &p->user, ret);
+	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
+}
+
+static void unmake(const struct sysv_pending *p, int id)
 {
 	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 
-	if (check_made(p, id, maker, &ds) == 0 &&
-	    caller_enter(&p->user, false, &guard) == 0)
+	if (check_made(p, id, &ds) == 0 && caller_enter(&p->user, false, &guard) == 0)
 		shmctl(id, IPC_RMID, NULL);
 }
 
-/* From the moment that it is there others can set it, and take it away. */
-int sysv_make(struct sysv_pending *p, struct sysv_segments *segments)
-{
-	uid_t maker;
-	int id = get(p, &maker);
-	int r = -ESTALE;
-
-	if (id < 0)
-		return id;
-	for (int i = 0; i < TRIES && r == -ESTALE; i++)
-		r = take_over(p, segments, id, &p->user, maker);
-	if (r < 0)
-		unmake(p, id, maker);
-	return r == -ENOENT || r == -EINVAL ? -EIDRM : r;
-}
-
 /* Whether @row is what a process has made for @p, as @maker, and nothing is known of. */
-static bool is_begun(const struct sysv_pending *p, struct sysv_segments *segments,
-		     uid_t maker, const struct sysv_row *row)
+static bool is_begun(const struct sysv_pending *p, uid_t maker,
+		     const struct sysv_row *row)
 {
 	int64_t birth;
 
 	return row->key == p->perm.__key && row->cpid == p->maker && row->cuid == maker &&
 	       row->size == p->size && row->ctime >= p->since &&
-	       !sysv_segments_know(segments, row->shmid, &birth);
+	       !sysv_segments_know(p->pendings->segments, row->shmid, &birth) &&
+	       (p->begun < 0 || p->begun == row->shmid);
 }
 
-/* Its final mode may not let its maker in any more: but it is his. */
-int sysv_make_begun(struct sysv_pending *p, struct sysv_segments *segments)
+static int find_begun(struct sysv_pending *p)
 {
 	_cleanup_(cleanup_sysv_table) struct sysv_table *table = NULL;
-	_as_caller_ struct caller_guard guard = { .ids = false };
-	int r = sysv_table_read(&table);
-	uid_t maker;
+	uid_t maker = 0;
+	int r = maker_of(p, &maker);
 
 	if (r == 0)
-		r = caller_enter(&p->user, false, &guard);
+		r = sysv_table_read(&table);
 	if (r < 0)
 		return r;
-	maker = geteuid();
-	caller_leave(&guard);
-	r = -ENOENT;
-	for (size_t i = 0; i < table->n && r < 0; i++)
-		if (is_begun(p, segments, maker, &table->rows[i]))
-			r = take_over(p, segments, table->rows[i].shmid, NULL, maker);
+	for (size_t i = 0; i < table->n; i++)
+		if (is_begun(p, maker, &table->rows[i]) &&
+		    !sysv_pending_is_others(p, table->rows[i].shmid))
+			return table->rows[i].shmid;
+	return -ENOENT;
+}
+
+/* Returns an identifier. */
+static int begin(struct sysv_pending *p, uint64_t size)
+{
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	p->maker = getpid();
+	p->since = (int64_t)time(NULL);
+	p->size = size;
+	sysv_pending_note_making(p);
+	r = sysv_pending_is_removed(p) ? -EIDRM : get(p);
+	if (r < 0)
+		p->maker = 0;
+	else
+		p->begun = r;
+	sysv_pending_note_making(p);
+	pthread_mutex_unlock(&p->lock);
 	return r;
+}
+
+/* Takes over @segment where it succeeds. */
+static int finish(struct sysv_pending *p, struct sysv_segment **segment)
+{
+	int r;
+
+	pthread_mutex_lock(&p->lock);
+	r = set_perm(p, (*segment)->id);
+	if (r == 0) {
+		p->segment = take_ptr(*segment);
+		p->id = p->segment->id;
+		p->birth = p->segment->birth;
+		sysv_pending_note_made(p);
+		/* The name leads to it natively, for as long as it has that. */
+		sysv_pending_give_name_up(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return r;
+}
+
+/* Nothing is being made. */
+static void forget(struct sysv_pending *p)
+{
+	pthread_mutex_lock(&p->lock);
+	p->maker = 0;
+	p->begun = -1;
+	sysv_pending_note_making(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+/* Makes what is called @id the segment of @p, with all that was written. */
+static int complete(struct sysv_pending *p, int id, bool begun)
+{
+	_cleanup_segment_ struct sysv_segment *segment = NULL;
+	int r = open_made(p, id, begun, &segment);
+
+	if (r == 0 && p->collected.fd >= 0) {
+		p->collected.poured = true;
+		sysv_pending_note_collected(p);
+		r = sysv_collected_pour(&p->collected, segment);
+	}
+	if (r == 0)
+		r = finish(p, &segment);
+	if (r == 0) {
+		sysv_collected_drop(&p->collected);
+		sysv_pending_note_collected(p);
+		return 0;
+	}
+	unmake(p, id);
+	forget(p);
+	return r;
+}
+
+/*
+ * Where another process began to make the segment, it may be there. What that has moved
+ * into it is nowhere else.
+ */
+int sysv_make_settle(struct sysv_pending *p)
+{
+	int id, r = -ENOENT;
+
+	if (p->id >= 0)
+		return 0;
+	if (p->maker) {
+		id = find_begun(p);
+		r = id < 0 ? id : complete(p, id, true);
+		if (id < 0)
+			forget(p);
+	}
+	return r < 0 && p->collected.poured ? -EIDRM : 0;
+}
+
+int sysv_make(struct sysv_pending *p, uint64_t size)
+{
+	int id = begin(p, size);
+
+	return id < 0 ? id : complete(p, id, false);
+}
+
+/*
+ * Whether nobody else can have noticed that it was there, but by its identifier. A
+ * mapping of a file that was closed since cannot be seen: it keeps what was there.
+ */
+static bool is_unused(const struct sysv_pending *p, struct shmid_ds *ret)
+{
+	return sysv_segment_is_alone(p->segment) && !p->segment->lost &&
+	       sysv_status(p->id, ret) == 0 && ret->shm_nattch == 1 &&
+	       ret->shm_perm.__key == p->perm.__key && !sysv_is_removed(ret);
+}
+
+static int remove_made(const struct sysv_pending *p)
+{
+	_as_caller_ struct caller_guard guard = { .ids = false };
+	int r = caller_enter(&p->user, false, &guard);
+
+	return r < 0 ? r : errno_or(shmctl(p->id, IPC_RMID, NULL));
+}
+
+int sysv_make_again(struct sysv_pending *p)
+{
+	struct sysv_segment *segment = p->segment;
+	struct shmid_ds ds;
+	int r = -ENOSPC;
+
+	if (p->grows && !atomic_load(&p->locked) && is_unused(p, &ds))
+		r = sysv_collected_copy(&p->collected, segment);
+	if (r == 0)
+		r = remove_made(p);
+	if (r < 0) {
+		sysv_collected_drop(&p->collected);
+		return -ENOSPC;
+	}
+	sysv_pending_note_collected(p);
+	pthread_mutex_lock(&p->lock);
+	p->perm.uid = ds.shm_perm.uid;
+	p->perm.gid = ds.shm_perm.gid;
+	p->perm.mode = ds.shm_perm.mode & 0777;
+	p->segment = NULL;
+	p->id = -1;
+	p->begun = -1;
+	p->maker = 0;
+	sysv_pending_note_pending(p);
+	pthread_mutex_unlock(&p->lock);
+	sysv_segment_unref(segment);
+	return 0;
+}
+
+void sysv_make_give_up(struct sysv_pending *p)
+{
+	int id = p->maker && p->id < 0 ? find_begun(p) : -1;
+
+	if (id >= 0)
+		unmake(p, id);
 }

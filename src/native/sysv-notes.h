@@ -23,10 +23,12 @@ struct sysv_note {
 	pid_t maker;   /* the process that makes the segment, or made it; 0: none */
 	int64_t since; /* when it began to, in seconds since the epoch */
 	uint64_t size; /* of how many bytes */
+	int data;      /* of what was written while there is no segment, or negative */
+	bool poured;   /* some of that is in the segment by now, and there no more */
 	int fd;        /* of the segment, or negative */
 	int64_t birth; /* with @has_id: which segment of that identifier */
-	int id;        /* likewise */
-	bool has_id;   /* it is made */
+	int id;        /* of the segment, as soon as there is one; else -1 */
+	bool has_id;   /* it is made, with all that it shall have */
 };
 
 struct sysv_notes {

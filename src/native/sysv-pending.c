@@ -8,19 +8,20 @@
  * that, if somebody is to come after it.
  */
 #include <errno.h>
-#include <linux/capability.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "native/sysv-make.h"
 #include "native/sysv-pending.h"
+#include "native/sysv-status.h"
 #include "util/hash.h"
 
-void sysv_pendings_init(struct sysv_pendings *s)
+void sysv_pendings_init(struct sysv_pendings *s, struct sysv_segments *segments)
 {
-	*s = (struct sysv_pendings){ .serial = 0 };
+	*s = (struct sysv_pendings){ .segments = segments };
 	pthread_mutex_init(&s->lock, NULL);
+	sysv_budget_init(&s->budget);
 }
 
 void sysv_pendings_done(struct sysv_pendings *s)
@@ -28,6 +29,7 @@ void sysv_pendings_done(struct sysv_pendings *s)
 	table_done(&s->by_key);
 	slots_done(&s->numbers);
 	sysv_notes_free(s->notes);
+	sysv_budget_done(&s->budget);
 	pthread_mutex_destroy(&s->lock);
 }
 
@@ -99,14 +101,15 @@ static void note_new(const struct sysv_pending *p)
 		.group = p->user.gid,
 		.key = p->perm.__key,
 		.named = p->named,
+		.data = -1,
 		.fd = -1,
+		.id = -1,
 	};
 	note_perm(p);
 	sysv_note_set_serial(n, p->serial);
 }
 
-/* Called with the lock held. Before the segment is made, and when it is. */
-static void note_making(const struct sysv_pending *p)
+void sysv_pending_note_making(const struct sysv_pending *p)
 {
 	struct sysv_note *n = note_of(p);
 
@@ -115,9 +118,20 @@ static void note_making(const struct sysv_pending *p)
 	n->since = p->since;
 	n->size = p->size;
 	n->maker = p->maker;
+	n->id = p->begun;
 }
 
-static void note_made(const struct sysv_pending *p)
+void sysv_pending_note_collected(const struct sysv_pending *p)
+{
+	struct sysv_note *n = note_of(p);
+
+	if (!n)
+		return;
+	n->data = p->collected.fd;
+	n->poured = p->collected.poured;
+}
+
+void sysv_pending_note_made(const struct sysv_pending *p)
 {
 	struct sysv_note *n = note_of(p);
 
@@ -192,7 +206,7 @@ static void unlist(struct sysv_pendings *s, struct sysv_pending *p)
 	slots_remove(&s->numbers, p->number);
 }
 
-static void give_name_up(struct sysv_pending *p)
+void sysv_pending_give_name_up(struct sysv_pending *p)
 {
 	pthread_mutex_lock(&p->pendings->lock);
 	unname(p);
@@ -201,6 +215,8 @@ static void give_name_up(struct sysv_pending *p)
 
 static void pending_free(struct sysv_pending *p)
 {
+	sysv_collected_drop(&p->collected);
+	pthread_mutex_destroy(&p->making);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
 }
@@ -221,10 +237,13 @@ int sysv_pending_new(struct sysv_pendings *s, key_t key, const struct caller *us
 		.refs = 1,
 		.files = 1,
 		.id = -1,
+		.begun = -1,
 		.perm = { .__key = key, .mode = mode & 0777 },
 	};
 	p->perm.uid = p->perm.cuid = p->user.uid;
 	p->perm.gid = p->perm.cgid = p->user.gid;
+	sysv_collected_init(&p->collected, &s->budget, p->user.uid);
+	pthread_mutex_init(&p->making, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_mutex_lock(&s->lock);
 	r = list(s, p);
@@ -279,21 +298,24 @@ int sysv_pending_opened(struct sysv_pending *p)
 void sysv_pending_closed(struct sysv_pending *p)
 {
 	struct sysv_segment *segment = NULL;
+	bool last;
 
+	pthread_mutex_lock(&p->making);
 	pthread_mutex_lock(&p->lock);
-	if (--p->files == 0) {
-		give_name_up(p);
+	last = --p->files == 0;
+	if (last) {
+		sysv_pending_give_name_up(p);
 		segment = take_ptr(p->segment);
 	}
 	pthread_mutex_unlock(&p->lock);
+	if (last) {
+		/* What a process began that died, and nobody asks for any more. */
+		sysv_make_give_up(p);
+		sysv_collected_drop(&p->collected);
+		sysv_pending_note_collected(p);
+	}
+	pthread_mutex_unlock(&p->making);
 	sysv_segment_unref(segment);
-}
-
-/* The rule of shmctl(2) for IPC_SET and IPC_RMID. Called with the lock held. */
-static bool may_set(const struct sysv_pending *p, const struct caller *caller)
-{
-	return !caller || caller->uid == p->perm.uid || caller->uid == p->perm.cuid ||
-	       (caller->uid == 0 && caller_has(caller, CAP_SYS_ADMIN));
 }
 
 int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller)
@@ -301,12 +323,13 @@ int sysv_pending_remove(struct sysv_pending *p, const struct caller *caller)
 	int r = 0;
 
 	pthread_mutex_lock(&p->lock);
-	if (!may_set(p, caller))
+	if (!sysv_may_set(&p->perm, caller))
 		r = -EPERM;
 	pthread_mutex_lock(&p->pendings->lock);
-	if (r == 0 && !p->named)
+	/* Where the segment was made already, the name has become that one's. */
+	if (r == 0 && (!p->named || p->maker == getpid()))
 		r = -ENOENT;
-	if (r == 0)
+	if (r != -EPERM)
 		unname(p);
 	pthread_mutex_unlock(&p->pendings->lock);
 	pthread_mutex_unlock(&p->lock);
@@ -318,7 +341,7 @@ struct sysv_segment *sysv_pending_segment(struct sysv_pending *p)
 	struct sysv_segment *segment;
 
 	pthread_mutex_lock(&p->lock);
-	segment = p->segment;
+	segment = p->segment ? sysv_segment_ref(p->segment) : NULL;
 	pthread_mutex_unlock(&p->lock);
 	return segment;
 }
@@ -336,7 +359,10 @@ int sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
 {
 	int r;
 
-	*ret = (struct shmid_ds){ .shm_ctime = p->made };
+	*ret = (struct shmid_ds){
+		.shm_ctime = p->made,
+		.shm_segsz = atomic_load(&p->collected.size),
+	};
 	pthread_mutex_lock(&p->lock);
 	ret->shm_perm = p->perm;
 	r = p->files > 0 ? 0 : -ESTALE;
@@ -352,7 +378,7 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 	pthread_mutex_lock(&p->lock);
 	if (p->id >= 0) {
 		r = -EEXIST;
-	} else if (!may_set(p, caller)) {
+	} else if (!sysv_may_set(&p->perm, caller)) {
 		r = -EPERM;
 	} else {
 		p->perm.uid = set->uid;
@@ -364,8 +390,36 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 	return r;
 }
 
-/* Called with the lock held. Whether the name was taken away while files are open. */
-static bool is_removed(struct sysv_pending *p)
+void sysv_pending_note_pending(struct sysv_pending *p)
+{
+	struct sysv_pendings *s = p->pendings;
+
+	pthread_mutex_lock(&s->lock);
+	name(s, p);
+	if (note_of(p)) {
+		note_of(p)->has_id = false;
+		note_of(p)->named = p->named;
+	}
+	pthread_mutex_unlock(&s->lock);
+	note_perm(p);
+	sysv_pending_note_making(p);
+}
+
+bool sysv_pending_is_others(struct sysv_pending *p, int id)
+{
+	struct sysv_pendings *s = p->pendings;
+	struct sysv_pending *other;
+	bool found = false;
+	uint32_t at = 0;
+
+	pthread_mutex_lock(&s->lock);
+	while (!found && (other = slots_next(&s->numbers, &at)))
+		found = other != p && other->begun == id;
+	pthread_mutex_unlock(&s->lock);
+	return found;
+}
+
+bool sysv_pending_is_removed(struct sysv_pending *p)
 {
 	bool removed;
 
@@ -373,44 +427,6 @@ static bool is_removed(struct sysv_pending *p)
 	removed = p->perm.__key != IPC_PRIVATE && !p->named;
 	pthread_mutex_unlock(&p->pendings->lock);
 	return removed;
-}
-
-/* Called with the lock held. */
-static int make(struct sysv_pending *p, struct sysv_segments *segments, uint64_t size)
-{
-	int r;
-
-	p->maker = getpid();
-	p->since = (int64_t)time(NULL);
-	p->size = size;
-	note_making(p);
-	r = sysv_make(p, segments);
-	if (r < 0) {
-		p->maker = 0;
-		note_making(p);
-	}
-	return r;
-}
-
-int sysv_pending_size(struct sysv_pending *p, struct sysv_segments *segments,
-		      uint64_t size)
-{
-	int r = 0;
-
-	pthread_mutex_lock(&p->lock);
-	/* Where another process began to make it, it may be there. */
-	if (p->id < 0 && (!p->maker || sysv_make_begun(p, segments) < 0))
-		r = is_removed(p) ? -EIDRM : make(p, segments, size);
-	if (r == 0 && p->id < 0) {
-		p->id = p->segment->id;
-		p->birth = p->segment->birth;
-		note_made(p);
-		/* The name leads to it natively, for as long as it has that. */
-		give_name_up(p);
-		r = p->segment->size == size;
-	}
-	pthread_mutex_unlock(&p->lock);
-	return r;
 }
 
 /* Called with the table's lock held. */
@@ -454,10 +470,15 @@ static int restore(struct sysv_pendings *s, uint64_t number, const struct sysv_n
 			.mode = n->mode,
 		},
 		.maker = n->maker,
+		.begun = n->id,
 		.since = n->since,
 		.size = n->size,
 	};
+	sysv_collected_init(&p->collected, &s->budget, p->user.uid);
+	pthread_mutex_init(&p->making, NULL);
 	pthread_mutex_init(&p->lock, NULL);
+	if (!n->has_id && n->data >= 0)
+		sysv_collected_adopt(&p->collected, n->data, n->poured);
 	pthread_mutex_lock(&s->lock);
 	r = list_again(s, p, n->named && !n->has_id);
 	pthread_mutex_unlock(&s->lock);
@@ -468,8 +489,8 @@ static int restore(struct sysv_pendings *s, uint64_t number, const struct sysv_n
 	return r;
 }
 
-int sysv_pending_adopt(struct sysv_pendings *s, struct sysv_segments *segments,
-		       uint64_t number, uint64_t serial, struct sysv_pending **ret)
+int sysv_pending_adopt(struct sysv_pendings *s, uint64_t number, uint64_t serial,
+		       struct sysv_pending **ret)
 {
 	struct sysv_note *n = &s->notes->at[slots_index(number)];
 	struct sysv_pending *p = slots_get(&s->numbers, number);
@@ -484,7 +505,7 @@ int sysv_pending_adopt(struct sysv_pendings *s, struct sysv_segments *segments,
 	*ret = p;
 	if (p->id < 0 || p->segment)
 		return 0;
-	r = sysv_segment_adopt(segments, p->id, p->birth, true, n->fd, &p->segment);
+	r = sysv_segment_adopt(s->segments, p->id, p->birth, true, n->fd, &p->segment);
 	if (r == 0)
 		n->fd = p->segment->fd;
 	return r;

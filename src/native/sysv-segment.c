@@ -113,6 +113,24 @@ static void segment_free(struct sysv_segment *segment)
 	free(segment);
 }
 
+struct sysv_segment *sysv_segment_ref(struct sysv_segment *segment)
+{
+	pthread_mutex_lock(&segment->segments->lock);
+	segment->users++;
+	pthread_mutex_unlock(&segment->segments->lock);
+	return segment;
+}
+
+bool sysv_segment_is_alone(struct sysv_segment *segment)
+{
+	bool alone;
+
+	pthread_mutex_lock(&segment->segments->lock);
+	alone = segment->users == 1;
+	pthread_mutex_unlock(&segment->segments->lock);
+	return alone;
+}
+
 struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment)
 {
 	struct sysv_segments *s = segment ? segment->segments : NULL;

@@ -57,6 +57,9 @@ void sysv_segments_done(struct sysv_segments *s);
  */
 int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 		      const struct caller *caller, int flags, struct sysv_segment **ret);
+struct sysv_segment *sysv_segment_ref(struct sysv_segment *segment);
+/* Whether it has one user. */
+bool sysv_segment_is_alone(struct sysv_segment *segment);
 /* Takes NULL, returns NULL. */
 struct sysv_segment *sysv_segment_unref(struct sysv_segment *segment);
 DEFINE_CLEANUP(struct sysv_segment, sysv_segment, sysv_segment_unref);

@@ -93,6 +93,12 @@ int sysv_allows(const struct shmid_ds *ds, const struct caller *caller, int mask
 	return (unsigned int)mask & ~granted & 7 ? -EACCES : 0;
 }
 
+bool sysv_may_set(const struct ipc_perm *perm, const struct caller *caller)
+{
+	return !caller || owns(perm, caller->uid) ||
+	       (caller->uid == 0 && caller_has(caller, CAP_SYS_ADMIN));
+}
+
 bool sysv_groups_decide(const struct shmid_ds *ds, const struct caller *caller)
 {
 	const struct ipc_perm *perm = &ds->shm_perm;

@@ -32,6 +32,9 @@ bool sysv_is_removed(const struct shmid_ds *ds);
  */
 int sysv_allows(const struct shmid_ds *ds, const struct caller *caller, int mask);
 
+/* Whether @caller may change what is @perm, by the rule of shmctl(2) for IPC_SET. */
+bool sysv_may_set(const struct ipc_perm *perm, const struct caller *caller);
+
 /* Whether the caller's supplementary groups can make a difference to that. */
 bool sysv_groups_decide(const struct shmid_ds *ds, const struct caller *caller);
 

@@ -58,7 +58,7 @@ static const struct number *find_number(const char *name)
 
 static int is_huge(struct sysv_file *f, const struct shmid_ds *ds, int id)
 {
-	struct sysv_segment *segment = sysv_file_segment(f);
+	_cleanup_segment_ struct sysv_segment *segment = sysv_file_segment(f);
 
 	if (segment && (segment->huge || segment->fd >= 0))
 		return segment->huge;
@@ -78,7 +78,7 @@ static void tell_flags(struct sysv_file *f, const struct shmid_ds *ds, int id, c
 
 static int tell_usage(struct sysv_file *f, bool swap, int id, char *text)
 {
-	uint64_t rss = 0, swapped = 0;
+	uint64_t rss = id < 0 ? sysv_pending_used(f->pending) : 0, swapped = 0;
 	int r = 0;
 
 	if (id >= 0)

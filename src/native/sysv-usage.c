@@ -2,6 +2,7 @@
 /* The lock is held over the reading: whoever else asks meanwhile is served by it. */
 #include "native/sysv-usage.h"
 #include "util/clock.h"
+#include "util/hash.h"
 
 /* What takes less is read for each that asks: some ten segments are all that most have.
  */
@@ -10,6 +11,7 @@
 void sysv_usage_init(struct sysv_usage *u)
 {
 	*u = (struct sysv_usage){ .table = NULL };
+	clock_gettime(CLOCK_REALTIME_COARSE, &u->changed);
 	pthread_mutex_init(&u->lock, NULL);
 }
 
@@ -17,6 +19,39 @@ void sysv_usage_done(struct sysv_usage *u)
 {
 	sysv_table_free(u->table);
 	pthread_mutex_destroy(&u->lock);
+}
+
+/* Those that are there, with their names, but not what is done to them. */
+static uint32_t hash_table(const struct sysv_table *t)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct {
+			uint64_t before, size;
+			uint32_t id, key, cpid, cuid;
+		} row = {
+			.before = hash,
+			.size = t->rows[i].size,
+			.id = (uint32_t)t->rows[i].shmid,
+			.key = (uint32_t)t->rows[i].key,
+			.cpid = (uint32_t)t->rows[i].cpid,
+			.cuid = t->rows[i].cuid,
+		};
+
+		hash = hash_bytes(&row, sizeof(row));
+	}
+	return hash;
+}
+
+/* Called with the lock held. */
+static void compare(struct sysv_usage *u, const struct sysv_table *t)
+{
+	uint32_t hash = hash_table(t);
+
+	if (u->table && hash != u->seen)
+		clock_gettime(CLOCK_REALTIME_COARSE, &u->changed);
+	u->seen = hash;
 }
 
 /* For how long what was read serves, if reading it took @took. */
@@ -39,6 +74,7 @@ static int refresh(struct sysv_usage *u)
 	if (r < 0)
 		return r;
 	end = clock_ns();
+	compare(u, table);
 	sysv_table_free(u->table);
 	u->table = table;
 	u->until = end + serves_for(end - begin);
@@ -55,6 +91,17 @@ uint64_t sysv_usage_last(struct sysv_usage *u, int id)
 	used = row ? row->rss + row->swap : 0;
 	pthread_mutex_unlock(&u->lock);
 	return used;
+}
+
+int sysv_usage_changed(struct sysv_usage *u, struct timespec *ret)
+{
+	int r;
+
+	pthread_mutex_lock(&u->lock);
+	r = refresh(u);
+	*ret = u->changed;
+	pthread_mutex_unlock(&u->lock);
+	return r;
 }
 
 int sysv_usage_get(struct sysv_usage *u, int id, uint64_t *ret_rss, uint64_t *ret_swap)

@@ -54,7 +54,7 @@ int sysv_file_new(struct kind *k, struct sysv_file **ret)
 	if (!f)
 		return -ENOMEM;
 	f->file.kind = k;
-	f->id = -1;
+	atomic_init(&f->id, -1);
 	atomic_init(&f->file.refs, 1);
 	atomic_init(&f->locks_fd, -1);
 	*ret = f;
@@ -75,7 +75,9 @@ static void sysv_close(struct native_file *file)
 
 struct sysv_segment *sysv_file_segment(struct sysv_file *f)
 {
-	return f->open && f->pending ? sysv_pending_segment(f->pending) : f->segment;
+	if (f->open && f->pending)
+		return sysv_pending_segment(f->pending);
+	return f->segment ? sysv_segment_ref(f->segment) : NULL;
 }
 
 /* Which segment @f is of: false while it is pending. */
@@ -83,14 +85,16 @@ static bool segment_of(struct sysv_file *f, int *ret_id, int64_t *ret_birth)
 {
 	int64_t made;
 
-	*ret_id = f->segment ? f->segment->id : f->id;
+	int set = f->id;
+
+	*ret_id = f->segment ? f->segment->id : set;
 	*ret_birth = f->segment ? f->segment->birth : f->birth;
 	if (!f->pending)
 		return true;
 	if (!sysv_pending_made(f->pending, ret_id, &made))
 		return false;
 	/* By this handle it may have been set since. */
-	if (*ret_birth == 0)
+	if (*ret_id != set)
 		*ret_birth = made;
 	return true;
 }
@@ -184,14 +188,16 @@ void sysv_pending_info(struct sysv_pending *p, const struct shmid_ds *ds,
 		},
 	};
 	fill_stat(ds, PENDING_INODES + p->serial, ret);
+	ret->stat.st_blocks = (blkcnt_t)(sysv_pending_used(p) / 512);
 }
 
-/* Nobody tells when segments come and go, so it may always just have been. */
-static void root_info(struct object_info *ret)
+static int root_info(struct sysv_kind *k, struct object_info *ret)
 {
-	struct timespec now;
+	struct timespec changed;
+	int r = sysv_usage_changed(&k->usage, &changed);
 
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (r < 0)
+		return r;
 	*ret = (struct object_info){
 		.id = { .inode = SYSV_ROOT_INODE },
 		.stat = {
@@ -205,11 +211,12 @@ static void root_info(struct object_info *ret)
 			.st_mode = S_IFDIR | 0777,
 			.st_nlink = 2,
 			.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
-			.st_atim = now,
-			.st_mtim = now,
-			.st_ctim = now,
+			.st_atim = changed,
+			.st_mtim = changed,
+			.st_ctim = changed,
 		},
 	};
+	return 0;
 }
 
 static int segment_stat(struct kind *k, int id, const struct shmid_ds *ds,
@@ -229,10 +236,8 @@ static int sysv_stat(struct native_file *file, struct object_info *ret)
 	struct shmid_ds ds;
 	int id, r;
 
-	if (is_root(f)) {
-		root_info(ret);
-		return 0;
-	}
+	if (is_root(f))
+		return root_info(sysv_kind_of(file->kind), ret);
 	r = sysv_file_status(f, &ds, &id);
 	if (r == 0 && id < 0)
 		sysv_pending_info(f->pending, &ds, ret);
@@ -282,9 +287,11 @@ static int pend(struct sysv_pending *p, struct sysv_file *f)
 {
 	int r = sysv_pending_opened(p);
 
-	if (r == 0)
-		f->pending = sysv_pending_ref(p);
-	return r;
+	if (r < 0)
+		return r;
+	f->pending = sysv_pending_ref(p);
+	/* What was written is none of a segment yet. */
+	return f->flags & O_TRUNC ? sysv_pending_size(p, 0) : 0;
 }
 
 int sysv_open(struct native_file *file, const struct caller *caller, int flags,
@@ -393,8 +400,10 @@ static int set(struct sysv_file *f, const struct caller *caller,
 	if (r < 0)
 		return r == -EINVAL || r == -EIDRM ? -ESTALE : r;
 	/* Which it is, is told by the time that this has set. */
-	if (sysv_status(id, &ds) == 0)
+	if (sysv_status(id, &ds) == 0) {
 		f->birth = sysv_birth_of(f->file.kind, id, &ds);
+		f->id = id;
+	}
 	return 0;
 }
 
@@ -426,6 +435,26 @@ static int sysv_chown(struct native_file *f, const struct caller *caller, uid_t 
 	return set(sysv_file_of(f), caller, change_owner, &to);
 }
 
+/*
+ * A segment has no times that could be set. To say so would have programs that copy files
+ * leave the owner and the mode as they are, which they set after them. So who may set
+ * those may set times, without effect; and who may write, the time of now.
+ */
+static int sysv_utimens(struct native_file *file, const struct caller *caller,
+			const struct timespec times[2])
+{
+	bool now = times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW;
+	struct sysv_file *f = sysv_file_of(file);
+	struct shmid_ds ds = { .shm_perm = { .uid = 0 } };
+	int id, r = is_root(f) ? 0 : sysv_file_status(f, &ds, &id);
+
+	if (r < 0 || sysv_may_set(&ds.shm_perm, caller))
+		return r;
+	if (!now || is_root(f))
+		return -EPERM;
+	return sysv_allows(&ds, caller, R_OK | W_OK);
+}
+
 static int sysv_remember(struct kind *k)
 {
 	return sysv_pendings_remember(&sysv_kind_of(k)->pendings);
@@ -443,11 +472,11 @@ static int sysv_adopt(struct kind *k, const struct native_remains *r,
 		return result;
 	f->open = true;
 	f->flags = r->flags;
+	atomic_store(&f->wrote, writable);
 	atomic_store(&f->locks_fd, r->locks);
 	if (r->id.device == DEVICE_PENDINGS)
-		result = sysv_pending_adopt(&s->pendings, &s->segments,
-					    (uint64_t)r->id.birth, r->id.inode,
-					    &f->pending);
+		result = sysv_pending_adopt(&s->pendings, (uint64_t)r->id.birth,
+					    r->id.inode, &f->pending);
 	else
 		result = sysv_segment_adopt(&s->segments, (int)r->id.inode, r->id.birth,
 					    writable, r->fd, &f->segment);
@@ -509,7 +538,7 @@ static int sysv_new(const struct kind_config *config, struct kind **ret)
 	s->root.file.kind = k;
 	atomic_init(&s->root.file.refs, 1);
 	sysv_segments_init(&s->segments);
-	sysv_pendings_init(&s->pendings);
+	sysv_pendings_init(&s->pendings, &s->segments);
 	sysv_usage_init(&s->usage);
 	s->stale = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (s->stale < 0)
@@ -546,6 +575,7 @@ const struct kind_ops kind_sysv = {
 	.truncate = sysv_truncate,
 	.chmod = sysv_chmod,
 	.chown = sysv_chown,
+	.utimens = sysv_utimens,
 	.told = sysv_told,
 	.tell = sysv_tell,
 	.backing = sysv_backing,
@@ -554,11 +584,14 @@ const struct kind_ops kind_sysv = {
 	.resize = sysv_resize,
 	.allocate = sysv_allocate,
 	.seek = sysv_seek,
+	.sync = sysv_sync,
+	.flush = sysv_flush,
 	.lock = sysv_lock,
 	.flock = sysv_flock,
 	.close = sysv_close,
 	.remember = sysv_remember,
 	.adopt = sysv_adopt,
 	.locks = sysv_locks,
+	.keep = sysv_keep,
 	.list_adopt = sysv_list_adopt,
 };

@@ -12,12 +12,13 @@
  */
 struct sysv_file {
 	struct native_file file;
-	int id;                       /* of a handle without @pending */
+	atomic_int id;                /* of a handle, or what was set by it; else -1 */
 	_Atomic int64_t birth;        /* likewise: which segment of that id */
 	struct sysv_segment *segment; /* of an open file without @pending */
 	struct sysv_pending *pending;
 	bool open;           /* else a handle */
 	int flags;           /* with @open: as of open(2) */
+	atomic_bool wrote;   /* likewise: to @pending, or may have */
 	atomic_int locks_fd; /* an open file of its own, for its locks; -1: none yet */
 };
 
@@ -34,7 +35,7 @@ struct sysv_kind {
 struct sysv_kind *sysv_kind_of(struct kind *k);
 struct sysv_file *sysv_file_of(struct native_file *f);
 
-/* The segment that @f has open, borrowed, or NULL. */
+/* The segment that @f has open, with one more user, or NULL. */
 struct sysv_segment *sysv_file_segment(struct sysv_file *f);
 
 /* Whether it was opened for that. */
@@ -87,7 +88,10 @@ ssize_t sysv_write(struct native_file *f, const void *buf, size_t n, uint64_t of
 		   bool append);
 int sysv_resize(struct native_file *f, uint64_t size);
 int sysv_allocate(struct native_file *f, int mode, uint64_t offset, uint64_t length);
+int sysv_sync(struct native_file *f, bool data_only);
+int sysv_flush(struct native_file *f, const struct caller *caller);
 int64_t sysv_seek(struct native_file *f, int64_t offset, int whence);
 int sysv_lock(struct native_file *f, int command, struct flock *lock);
 int sysv_flock(struct native_file *f, int operation);
 int sysv_locks(struct native_file *f);
+int sysv_keep(struct native_file *f);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Making segments: a file has a name at once, and becomes a segment when it is told its
- * size, in any of the ways in which programs do that.
+ * size, in any of the ways in which programs do that. For those that only write, see
+ * test-sysv-fill.c.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -79,76 +80,6 @@ static void test_truncate(void **state)
 	assert_string_equal(o.out, "1048576 600 1000 1000\n");
 	expect_segment(1 << 20, 0600, 1000, 1000);
 	await_that(segment_nattch(segment_find(KEY)) == 0);
-}
-
-static void test_first_write(void **state)
-{
-	struct outcome o;
-
-	(void)state;
-	shell_does("dd if=/dev/zero of=0x00001234 bs=4096 count=1; rm 0x00001234");
-	shell_does("yes | dd of=0x00001234 bs=4096 count=1 iflag=fullblock");
-	expect_segment(4096, 0644, 0, 0);
-	segment_expect(segment_find(KEY), 4094, "y\n");
-	/* A second one finds it full. */
-	shell_does("rm 0x00001234");
-	o = shell(NULL, "dd if=/dev/zero of=0x00001234 bs=1000 count=3");
-	assert_int_equal(o.status, 1);
-	assert_non_null(strstr(o.err, "No space left on device"));
-	expect_segment(1000, 0644, 0, 0);
-	shell_does(
-		"rm 0x00001234; echo hello >0x00001234; test $(cat 0x00001234) = hello");
-	expect_segment(6, 0644, 0, 0);
-	shell_does("rm 0x00001234; yes | head -c 100000 >" SCRATCH_DIR "/100k");
-	shell_does("cp " SCRATCH_DIR "/100k 0x00001234; cmp " SCRATCH_DIR
-		   "/100k 0x00001234; rm " SCRATCH_DIR "/100k");
-	expect_segment(100000, 0644, 0, 0);
-}
-
-static void test_first_write_behind_the_start(void **state)
-{
-	_cleanup_close_ int fd = create(0600);
-	char zeros[100] = { 0 }, found[200];
-
-	(void)state;
-	assert_int_equal(must(pwrite(fd, "text", 4, 100)), 4);
-	expect_segment(104, 0600, 0, 0);
-	assert_int_equal(must(pread(fd, found, sizeof(found), 0)), 104);
-	assert_memory_equal(found, zeros, 100);
-	assert_memory_equal(found + 100, "text", 4);
-	refused(pwrite(fd, "text", 4, 104), ENOSPC);
-	assert_int_equal(fd_stat(fd).st_size, 104);
-}
-
-/*
- * The kernel asks for much in pieces of at most 256 pages of the buffer, of which the
- * first one decides.
- */
-static void test_first_write_of_much(void **state)
-{
-	const size_t size = 3 << 20, piece = 1 << 20;
-	_cleanup_close_ int fd = create(0600);
-	char *text = must((char *)mmap(NULL, size, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-
-	(void)state;
-	memset(text, 'x', size);
-	assert_int_equal(must(write(fd, text, size)), piece);
-	expect_segment(piece, 0600, 0, 0);
-	refused(write(fd, text, 1), ENOSPC);
-	must(unlink(A));
-	must(munmap(text, size));
-}
-
-static void test_append(void **state)
-{
-	_cleanup_close_ int fd =
-		must(open(A, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
-
-	(void)state;
-	assert_int_equal(must(write(fd, "text", 4)), 4);
-	expect_segment(4, 0600, 0, 0);
-	refused(write(fd, "more", 4), ENOSPC);
 }
 
 static void test_fallocate(void **state)
@@ -350,7 +281,6 @@ static void test_key_is_taken_while_pending(void **state)
 	assert_int_equal(file_stat(MOUNT_DIR, key_name(KEY)).st_size, PAGE);
 	assert_int_equal(fd_stat(fd).st_size, 0);
 	refused(ftruncate(fd, PAGE), EEXIST);
-	refused(write(fd, "text", 4), EEXIST);
 	refused(fallocate(fd, 0, 0, PAGE), EEXIST);
 	assert_int_equal(segment_nattch(id), 0);
 	refused(open(A, O_RDWR | O_CREAT | O_EXCL, 0600), EEXIST);
@@ -415,7 +345,6 @@ static void test_limits(void **state)
 	(void)state;
 	tunable_set("kernel/shmmax", "8192");
 	refused(ftruncate(fd, 8193), EINVAL);
-	refused(pwrite(fd, "text", 4, 8192), EINVAL);
 	refused(fallocate(fd, 0, 0, 8193), EINVAL);
 	tunable_set("kernel/shmmax", "100000");
 	tunable_set("kernel/shmall", "1");
@@ -424,7 +353,6 @@ static void test_limits(void **state)
 	tunable_set("kernel/shmmni", "1");
 	segment_make(KEY + 1, PAGE, 0600);
 	refused(ftruncate(fd, 8192), ENOSPC);
-	refused(write(fd, "text", 4), ENOSPC);
 	assert_int_equal(segments_count(), 1);
 	/* It waits until there is room. */
 	segment_remove(segment_find(KEY + 1));
@@ -501,10 +429,6 @@ static int run(void)
 {
 	const struct CMUnitTest tests[] = {
 		segments_test(test_truncate),
-		segments_test(test_first_write),
-		segments_test(test_first_write_behind_the_start),
-		segments_test(test_first_write_of_much),
-		segments_test(test_append),
 		segments_test(test_fallocate),
 		segments_test(test_create_resize_open_map),
 		segments_test(test_pending),

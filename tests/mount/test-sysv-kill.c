@@ -61,16 +61,23 @@ static bool life(int i, unsigned long round)
 	return true;
 }
 
-/* The first write makes it. */
+/* What is written is collected, until all of it is made a segment. */
 static bool private(int i, unsigned long round)
 {
 	char text[32], back[32] = "";
-	int fd, n;
+	int fd, copy, n;
+	struct stat st;
 
 	n = snprintf(text, sizeof(text), "%d %lu", i, round);
 	check(i, (fd = open(MOUNT_DIR "/0x00000000", O_RDWR | O_CREAT, 0600)) >= 0);
-	check(i, write(fd, text, (size_t)n) == n);
-	check(i, pread(fd, back, sizeof(back), 0) == n);
+	check(i, pwrite(fd, text, (size_t)n, 0) == n);
+	check(i, pwrite(fd, text, (size_t)n, PAGE) == n);
+	check(i, fstat(fd, &st) == 0 && st.st_size == PAGE + n);
+	check(i, pread(fd, back, (size_t)n, 0) == n);
+	check(i, strcmp(back, text) == 0);
+	check(i, (copy = dup(fd)) >= 0 && close(copy) == 0);
+	memset(back, 0, sizeof(back));
+	check(i, pread(fd, back, sizeof(back), PAGE) == n);
 	check(i, strcmp(back, text) == 0);
 	check(i, flock(fd, LOCK_EX) == 0);
 	check(i, shmctl((int)fd_stat(fd).st_ino, IPC_RMID, NULL) == 0);

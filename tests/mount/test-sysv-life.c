@@ -202,8 +202,9 @@ static void test_daemon_ends_while_open(void **state)
 	mount_reap();
 	assert_int_equal(segment_nattch(kept), 0);
 	assert_false(segment_exists(removed));
-	must(close(fds[0]));
-	must(close(fds[1]));
+	/* Nobody is there to be told. */
+	refused(close(fds[0]), ENOTCONN);
+	close(fds[1]);
 	segments_mount();
 	assert_int_equal(sandbox_count_entries(MOUNT_DIR), 1);
 }

@@ -233,6 +233,7 @@ static void test_pending(void **state)
 	assert_int_equal(ds.shm_segsz, 5000);
 	assert_int_equal(ds.shm_perm.mode & 0777, 0600);
 	must(pwrite(private, "mine", 4, 0));
+	must(fsync(private));
 	assert_int_equal(segments_count(), 2);
 	/* They have segments now, as which they were not opened. */
 	replace();
@@ -261,7 +262,7 @@ static int create_hers(const void *arg)
 
 	if (fd < 0 || write(ends[1], "", 1) != 1 || read(ends[2], &byte, 1) != 1)
 		return -errno;
-	if (pwrite(fd, "hers", 4, 0) != 4)
+	if (pwrite(fd, "hers", 4, 0) != 4 || fsync(fd) < 0)
 		return -errno;
 	return open(MOUNT_DIR "/0x00000001", O_RDONLY) >= 0 ? -EPROTO : errno - EACCES;
 }

@@ -22,7 +22,7 @@
 struct model {
 	const char *kind;
 	/* Objects are resized, renamed, copied, dated, and given attributes. */
-	bool resizes, renames, copies, dates, marks;
+	bool resizes, renames, copies, marks;
 	/* Events tell of all changes. */
 	bool events;
 	/* The directory keeps from removing what is another's. */
@@ -180,7 +180,6 @@ static const struct model models[] = {
 		.resizes = true,
 		.renames = true,
 		.copies = true,
-		.dates = true,
 		.marks = true,
 		.events = true,
 		.sticky = true,

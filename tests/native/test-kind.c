@@ -398,7 +398,8 @@ static void test_left_out(void **state)
 	native_file_unref(unnamed);
 	assert_int_equal(kind_rename(kind, NULL, name(0), name(1), 0),
 			 model->renames ? 0 : -EPERM);
-	assert_int_equal(native_utimens(f, NULL, times), model->dates ? 0 : -EPERM);
+	/* Where there are no dates it has no effect. */
+	assert_int_equal(native_utimens(f, NULL, times), 0);
 	assert_int_equal(native_setxattr(f, NULL, "user.x", "abc", 3, 0),
 			 model->marks ? 0 : -EOPNOTSUPP);
 	assert_int_equal(native_getxattr(f, NULL, "user.x", buf, sizeof(buf)),

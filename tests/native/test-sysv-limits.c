@@ -3,6 +3,9 @@
  * The limits of an IPC namespace as the kind "sysv" meets them, with as many segments as
  * there may be, and what is left of one in the end: nothing.
  */
+#include <sys/sysinfo.h>
+
+#include "kind-callers.h"
 #include "sysv-fixture.h"
 
 /* Some kernels leave them to root outside of all user namespaces. */
@@ -90,15 +93,87 @@ static void test_most_segments(void **state)
 	assert_int_equal(st.f_files, 2);
 	assert_int_equal(st.f_ffree, 0);
 	assert_int_equal(try_make(2, SIZE), -ENOSPC);
-	/* The same by writing; and what was refused once may go another time. */
+	/* The same after writing; and what was refused once may go another time. */
 	assert_int_equal(kind_create(kind, NULL, name(2), O_RDWR, 0600, &f, &info), 0);
-	assert_int_equal(native_write(f, "x", 1, 0, false), -ENOSPC);
-	drop(1, NULL);
 	assert_int_equal(native_write(f, "x", 1, 0, false), 1);
+	assert_int_equal(native_flush(f, NULL), -ENOSPC);
+	drop(1, NULL);
+	assert_int_equal(native_flush(f, NULL), 0);
 	assert_int_equal(ds_of(sysv_id(2)).shm_segsz, 1);
 	set_tunable("shmmni", before);
 	drop(2, f);
 	drop(0, NULL);
+}
+
+static struct native_file *pend(const struct caller *c, int n)
+{
+	struct native_file *f = NULL;
+	struct object_info info;
+
+	assert_int_equal(kind_create(kind, c, name(n), O_RDWR, 0600, &f, &info), 0);
+	return f;
+}
+
+/* What is collected is held against the limits of segments while it is. */
+static void test_collecting(void **state)
+{
+	long long max, all;
+	struct native_file *f, *g;
+
+	(void)state;
+	need_tunables();
+	max = tunable("shmmax");
+	all = tunable("shmall");
+	f = pend(NULL, 0);
+	g = pend(NULL, 1);
+	set_tunable("shmmax", 2 * SIZE);
+	assert_int_equal(native_write(f, "x", 1, 2 * SIZE, false), -EFBIG);
+	assert_int_equal(native_write(f, "x", 1, 2 * SIZE - 1, false), 1);
+	set_tunable("shmall", 3);
+	assert_int_equal(native_write(g, "x", 1, SIZE, false), -ENOSPC);
+	assert_int_equal(native_write(g, "x", 1, 0, false), 1);
+	/* It is not all that was to be there, until that is given up. */
+	assert_int_equal(native_flush(g, NULL), -ENOSPC);
+	assert_int_equal(native_resize(g, 0), 0);
+	assert_int_equal(native_write(g, "x", 1, 0, false), 1);
+	assert_int_equal(native_flush(g, NULL), 0);
+	/* What the other file has it has already. */
+	assert_int_equal(native_write(f, "y", 1, 0, false), 1);
+	assert_int_equal(native_resize(f, 0), 0);
+	assert_int_equal(native_write(f, "x", 1, SIZE, false), 1);
+	drop(1, g);
+	set_tunable("shmmax", max);
+	set_tunable("shmall", all);
+	native_file_unref(f);
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+}
+
+/* Of the machine's memory each leaves as much as he has; with holes, as it costs less. */
+static void test_shares(void **state)
+{
+	struct groups none = { .n = 0 };
+	struct caller alice = user(1000, &none), bob = user(1001, &none);
+	struct native_file *f, *g;
+	struct sysinfo memory;
+	uint64_t half;
+
+	(void)state;
+	need_root();
+	assert_int_equal(sysinfo(&memory), 0);
+	half = (uint64_t)(memory.totalram + memory.totalswap) * memory.mem_unit / 2;
+	f = pend(&alice, 0);
+	g = pend(&bob, 1);
+	assert_int_equal(native_write(f, "x", 1, half, false), -ENOSPC);
+	assert_int_equal(native_write(f, "x", 1, half / 10 * 9, false), 1);
+	assert_int_equal(native_write(g, "x", 1, half / 10 * 9, false), -ENOSPC);
+	assert_int_equal(native_write(g, "x", 1, half / 10 * 4, false), 1);
+	native_file_unref(f);
+	assert_int_equal(native_write(g, "x", 1, half / 10 * 9, false), 1);
+	native_file_unref(g);
+	f = pend(NULL, 0);
+	assert_int_equal(native_write(f, "x", 1, half / 10 * 19, false), 1);
+	assert_int_equal(native_write(f, "x", 1, half * 2 + SIZE, false), -ENOSPC);
+	native_file_unref(f);
 }
 
 /* As many as a namespace has by default, half of them with a key. */
@@ -254,6 +329,7 @@ int main(int argc, char *argv[])
 		kind_test(test_most_bytes),        kind_test(test_most_pages),
 		kind_test(test_most_segments),     kind_test(test_many),
 		kind_test(test_memory_comes_back), kind_test(test_room),
+		kind_test(test_collecting),        kind_test(test_shares),
 	};
 
 	return kind_run("sysv-limits", tests, argc, argv);

@@ -4,6 +4,7 @@
  * somebody has said how large.
  */
 #include <pthread.h>
+#include <sys/file.h>
 
 #include "kind-callers.h"
 #include "sysv-fixture.h"
@@ -107,15 +108,151 @@ static void test_sized_by_writing(void **state)
 	char buf[16];
 
 	(void)state;
-	assert_int_equal(native_write(f, "hello", 5, 3, false), 5);
+	assert_int_equal(native_flush(f, NULL), 0);
+	assert_int_equal(native_write(f, "lo", 2, 6, false), 2);
+	assert_int_equal(native_write(f, "hel", 3, 3, false), 3);
+	assert_false(exists(0));
+	assert_int_equal(stat_of(f).st_size, 8);
+	assert_int_equal(stat_of(f).st_blocks, SIZE / 512);
+	assert_int_equal(native_read(f, buf, sizeof(buf), 0), 8);
+	assert_memory_equal(buf, "\0\0\0hello", 8);
+	assert_int_equal(native_flush(f, NULL), 0);
 	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 8);
 	assert_int_equal(native_read(f, buf, sizeof(buf), 0), 8);
 	assert_memory_equal(buf, "\0\0\0hello", 8);
-	assert_int_equal(native_write(f, "!", 1, 8, false), -ENOSPC);
 	drop(0, f);
 	f = pend(NULL, name(0), 0600);
-	assert_int_equal(native_write(f, "hello", 5, 3, true), 5);
+	assert_int_equal(native_write(f, "hel", 3, 3, true), 3);
+	assert_int_equal(native_write(f, "lo", 2, 7, true), 2);
+	assert_int_equal(native_sync(f, false), 0);
 	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 5);
+	assert_int_equal(native_read(f, buf, sizeof(buf), 0), 5);
+	assert_memory_equal(buf, "hello", 5);
+	drop(0, f);
+}
+
+/* Closed and written to again, as shells do, it goes on to be what was written. */
+static void test_closed_and_written_again(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	struct native_file *other;
+	unsigned char *attached;
+	char buf[16];
+	int first;
+
+	(void)state;
+	assert_int_equal(native_write(f, "hel", 3, 0, false), 3);
+	assert_int_equal(native_flush(f, NULL), 0);
+	first = sysv_id(0);
+	assert_int_equal(native_chmod(f, NULL, 0640), 0);
+	assert_int_equal(native_write(f, "x", 1, 0, false), 1);
+	assert_int_equal(sysv_id(0), first);
+	assert_int_equal(native_write(f, "lo", 2, 3, true), 2);
+	assert_true(is_gone(first));
+	assert_int_equal(look_errno(name(0)), 0);
+	assert_int_equal(stat_of(f).st_size, 5);
+	assert_int_equal(native_flush(f, NULL), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 5);
+	assert_int_equal(ds_of(sysv_id(0)).shm_perm.mode, 0640);
+	assert_int_equal(stat_of(f).st_ino, sysv_id(0));
+	assert_int_equal(native_read(f, buf, sizeof(buf), 0), 5);
+	assert_memory_equal(buf, "xello", 5);
+	/* What somebody else has stays what it is. */
+	other = open_named(NULL, name(0), O_RDONLY);
+	assert_int_equal(native_write(f, "ab", 2, 4, false), 1);
+	native_file_unref(other);
+	attached = attach(sysv_id(0));
+	assert_int_equal(native_write(f, "b", 1, 5, false), -ENOSPC);
+	assert_int_equal(shmdt(attached), 0);
+	/* Said once, the size is that. */
+	assert_int_equal(native_resize(f, 5), 0);
+	assert_int_equal(native_write(f, "b", 1, 5, false), -ENOSPC);
+	drop(0, f);
+}
+
+static void test_locked_and_written_again(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+
+	(void)state;
+	assert_int_equal(native_write(f, "hel", 3, 0, false), 3);
+	assert_int_equal(native_flush(f, NULL), 0);
+	need_backing(0, f);
+	assert_int_equal(native_flock(f, LOCK_SH), 0);
+	assert_int_equal(native_write(f, "lo", 2, 3, false), -ENOSPC);
+	drop(0, f);
+}
+
+/* A size that is said cuts what was written, or adds zeros to it. */
+static void test_written_and_sized(void **state)
+{
+	struct native_file *f;
+	char buf[16];
+
+	(void)state;
+	for (size_t size = 3; size <= 12; size += 9) {
+		f = pend(NULL, name(0), 0600);
+		assert_int_equal(native_write(f, "hello", 5, 0, false), 5);
+		assert_int_equal(native_resize(f, size), 0);
+		assert_int_equal(ds_of(sysv_id(0)).shm_segsz, size);
+		assert_int_equal(native_read(f, buf, sizeof(buf), 0), size);
+		assert_memory_equal(buf, "hello\0\0\0\0\0\0\0", size);
+		assert_int_equal(native_write(f, "!", 1, size, false), -ENOSPC);
+		drop(0, f);
+	}
+	f = pend(NULL, name(0), 0600);
+	assert_int_equal(native_write(f, "hello", 5, 0, false), 5);
+	assert_int_equal(native_allocate(f, 0, 0, 2), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, 5);
+	drop(0, f);
+}
+
+/* No size at all takes away what was written, as O_TRUNC does. */
+static void test_written_and_emptied(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	char c;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(native_write(f, "hello", 5, 0, false), 5);
+		if (i == 0)
+			assert_int_equal(native_resize(f, 0), 0);
+		if (i == 1)
+			native_file_unref(open_named(NULL, name(0), O_RDWR | O_TRUNC));
+		if (i == 2)
+			break;
+		assert_int_equal(stat_of(f).st_size, 0);
+		assert_int_equal(stat_of(f).st_blocks, 0);
+		assert_int_equal(native_read(f, &c, 1, 0), 0);
+	}
+	/* Closed without having been told of it, it is nothing. */
+	native_file_unref(f);
+	assert_false(exists(0));
+	assert_int_equal(look_errno(name(0)), -ENOENT);
+}
+
+/* More than is moved at once, with holes, which cost nothing. */
+static void test_written_much(void **state)
+{
+	const uint64_t places[] = { 0, 5 << 20, (16 << 20) - 2, 40 << 20 };
+	struct native_file *f = pend(NULL, name(0), 0600);
+	char buf[8];
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(native_write(f, "hello", 5, places[i], false), 5);
+	assert_int_equal(native_seek(f, SIZE, SEEK_DATA), 5 << 20);
+	assert_int_equal(native_seek(f, 0, SEEK_HOLE), SIZE);
+	assert_true(stat_of(f).st_blocks * 512 < 64 * SIZE);
+	assert_int_equal(native_flush(f, NULL), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_segsz, (40 << 20) + 5);
+	for (size_t i = 0; i < 4; i++) {
+		assert_int_equal(native_read(f, buf, sizeof(buf), places[i]),
+				 i == 3 ? 5 : 8);
+		assert_memory_equal(buf, "hello", 5);
+	}
+	assert_true(column(sysv_id(0), COLUMN_RSS) < 64 * SIZE);
 	drop(0, f);
 }
 
@@ -165,6 +302,10 @@ static void test_shared_before_it_is_there(void **state)
 	assert_int_equal(native_write(other, "x", 1, 9, false), 1);
 	assert_int_equal(native_read(f, &c, 1, 9), 1);
 	assert_int_equal(c, 'x');
+	/* Who cannot have written says nothing by closing. */
+	assert_int_equal(native_flush(f, NULL), 0);
+	assert_false(exists(0));
+	assert_int_equal(native_flush(other, NULL), 0);
 	assert_int_equal(stat_of(handle).st_ino, sysv_id(0));
 	assert_int_equal(ds_of(sysv_id(0)).shm_nattch, 1);
 	native_file_unref(other);
@@ -187,10 +328,12 @@ static void test_overtaken(void **state)
 	(void)state;
 	sysv_make(0, 2 * SIZE, 0644);
 	assert_int_equal(native_resize(f, SIZE), -EEXIST);
-	assert_int_equal(native_write(f, "x", 1, 0, false), -EEXIST);
+	assert_int_equal(native_write(f, "x", 1, 0, false), 1);
+	assert_int_equal(native_flush(f, NULL), -EEXIST);
+	assert_int_equal(native_allocate(f, 0, 0, SIZE), -EEXIST);
 	assert_int_equal(look(name(0), &info), 0);
 	assert_int_equal(info.stat.st_size, 2 * SIZE);
-	assert_int_equal(stat_of(f).st_size, 0);
+	assert_int_equal(stat_of(f).st_size, 1);
 	native_file_unref(f);
 	assert_int_equal(look(name(0), &info), 0);
 	model->remove(0);
@@ -287,6 +430,7 @@ static void test_key_of_none(void **state)
 	assert_int_not_equal(stat_of(f).st_ino, stat_of(g).st_ino);
 	assert_int_equal(native_resize(f, SIZE), 0);
 	assert_int_equal(native_write(g, "x", 1, SIZE, false), 1);
+	assert_int_equal(native_flush(g, NULL), 0);
 	id = (int)stat_of(f).st_ino;
 	assert_int_equal(atoi(told(f, "shmid")), id);
 	assert_string_equal(told(f, "key"), private);
@@ -317,6 +461,8 @@ static void test_told_while_pending(void **state)
 	assert_string_equal(told(f, "rss"), "0");
 	assert_string_equal(told(f, "atime"), "0");
 	assert_string_equal(told(f, "flags"), "");
+	assert_int_equal(native_write(f, "x", 1, SIZE, false), 1);
+	assert_int_equal(atoi(told(f, "rss")), SIZE);
 	native_file_unref(f);
 }
 
@@ -332,7 +478,11 @@ static int use_at_once(unsigned int i)
 
 	if (r < 0)
 		return __LINE__;
-	r = i % 3 ? native_resize(f, SIZE) : 0;
+	r = i % 3 == 1 ? native_resize(f, SIZE) : 0;
+	if (i % 3 == 2)
+		r = (int)native_write(f, "x", 1, SIZE - 1, false);
+	if (i % 3 == 2 && r == 1)
+		r = native_flush(f, NULL);
 	/* Others may have taken the name away, or made a segment with it since. */
 	if (r == -EIDRM || r == -EEXIST)
 		return 0;
@@ -383,6 +533,11 @@ int main(int argc, char *argv[])
 		kind_test(test_sized_by_resizing),
 		kind_test(test_sized_by_writing),
 		kind_test(test_sized_by_allocating),
+		kind_test(test_closed_and_written_again),
+		kind_test(test_locked_and_written_again),
+		kind_test(test_written_and_sized),
+		kind_test(test_written_and_emptied),
+		kind_test(test_written_much),
 		kind_test(test_sized_by_its_name),
 		kind_test(test_shared_before_it_is_there),
 		kind_test(test_overtaken),

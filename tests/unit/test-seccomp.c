@@ -165,7 +165,7 @@ ACT(make_hard_link, link("/nowhere/a", "/nowhere/b"))
 ACT(make_directory, mkdir("/nowhere/a", 0700))
 ACT(make_node, mknod("/nowhere/a", S_IFCHR, 0))
 ACT(remove_xattr_of_descriptor, syscall(SYS_fremovexattr, -1, "user.a"))
-ACT(make_memory_file, memfd_create("a", 0))
+ACT(make_huge_memory_file, memfd_create("a", MFD_HUGETLB))
 ACT(watch, syscall(SYS_inotify_init1, 0))
 
 static int act_limit(void)
@@ -225,7 +225,7 @@ static const struct act refused[] = {
 	{ "make_directory", act_make_directory },
 	{ "make_node", act_make_node },
 	{ "remove_xattr_of_descriptor", act_remove_xattr_of_descriptor },
-	{ "make_memory_file", act_make_memory_file },
+	{ "make_huge_memory_file", act_make_huge_memory_file },
 	{ "watch", act_watch },
 	{ "limit", act_limit },
 	{ "read_others", act_read_others },
@@ -251,6 +251,7 @@ ACT(chmod, chmod("/nowhere/a", 0600))
 ACT(set_xattr, setxattr("/nowhere/a", "user.a", "", 0, 0))
 ACT(truncate, truncate("/nowhere/a", 0))
 ACT(unshare_umask, unshare(CLONE_FS))
+ACT(make_memory_file, memfd_create("a", MFD_CLOEXEC))
 ACT(attach, (long)shmat(-1, NULL, 0))
 ACT(make_segment, shmget(IPC_PRIVATE, 0, 0))
 ACT(remove_segment, shmctl(-1, IPC_RMID, NULL))
@@ -271,6 +272,7 @@ static const struct act of_sysv[] = {
 	{ "make_segment", act_make_segment },
 	{ "remove_segment", act_remove_segment },
 	{ "read_own", act_read_own },
+	{ "make_memory_file", act_make_memory_file },
 };
 
 static void may(const struct kind_ops *kind, const struct act *act, bool allowed)

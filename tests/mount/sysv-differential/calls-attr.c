@@ -327,32 +327,47 @@ static bool sets_nothing(const struct op *op)
 	       times[1].tv_nsec == UTIME_OMIT;
 }
 
-/* Nobody can set what tells when it was attached. */
-static long set_times(const struct op *op, int r)
+/* Nobody can set what tells when it was attached, but who may set the rest may say so. */
+static long set_times(const struct op *op, const struct found *found, int r)
 {
+	const struct ipc_perm *perm = &found->ds.shm_perm;
 	struct timespec times[2];
+	bool now;
 
 	if (sets_nothing(op) || r < 0)
 		return sets_nothing(op) ? 0 : r;
 	new_times(op, times);
-	if (are_now(op))
+	if (!are_now(op) &&
+	    (times[0].tv_nsec == 1000000000 || times[1].tv_nsec == 1000000000))
+		return -EINVAL;
+	now = are_now(op) ||
+	      (times[0].tv_nsec == UTIME_NOW && times[1].tv_nsec == UTIME_NOW);
+	if (model_owns(perm, op->user))
+		return 0;
+	if (!now)
 		return -EPERM;
-	return times[0].tv_nsec == 1000000000 || times[1].tv_nsec == 1000000000 ? -EINVAL
-										: -EPERM;
+	return model_allows(perm, op->user, R_OK | W_OK) ? 0 : -EACCES;
 }
 
 static long model_utimens(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct found found;
+	int r = find_named(model, op, &found);
 
 	(void)out;
-	return set_times(op, find_named(model, op, &found));
+	return set_times(op, &found, r);
 }
 
 static long model_futimens(struct model *model, const struct op *op, struct outcome *out)
 {
+	struct file *f = model_file(model, op);
+	struct found found;
+
 	(void)out;
-	return model_file(model, op) ? set_times(op, 0) : -EBADF;
+	if (!f)
+		return -EBADF;
+	found = file_found(f);
+	return set_times(op, &found, 0);
 }
 
 const struct call attr_calls[] = {
@@ -363,8 +378,8 @@ const struct call attr_calls[] = {
 	{ "chown", 20, MAY_BOTH, describe_chown, mount_chown, model_chown, NULL },
 	{ "fchown", 15, MAY_BOTH, describe_fchown, mount_fchown, model_fchown, NULL },
 	{ "access", 25, MAY_BOTH, describe_access, mount_access, model_access, NULL },
-	{ "utimens", 4, MAY_FAIL, describe_utimens, mount_utimens, model_utimens, NULL },
-	{ "futimens", 4, MAY_FAIL, describe_futimens, mount_futimens, model_futimens,
+	{ "utimens", 4, MAY_BOTH, describe_utimens, mount_utimens, model_utimens, NULL },
+	{ "futimens", 4, MAY_BOTH, describe_futimens, mount_futimens, model_futimens,
 	  NULL },
 	{ 0 },
 };

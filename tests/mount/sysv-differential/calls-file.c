@@ -252,6 +252,8 @@ static long file_read(const struct file *f, size_t n, int64_t at)
 	if (check_place(at, n) < 0)
 		return -EINVAL;
 	twin = file_twin(f);
+	if (!twin && f->pending->data >= 0)
+		return errno_or(pread(f->pending->data, buffer, n, at));
 	if (!twin || at >= (int64_t)twin->size)
 		return 0;
 	if (n > twin->size - (size_t)at)
@@ -315,20 +317,20 @@ static long mount_append(struct side *side, const struct op *op, struct outcome 
 		pwritev2(side->fds[op->slot], &part, 1, append_at(op), RWF_APPEND));
 }
 
-/* Bounded by the segment, which is made if there is none. */
-static long file_write(struct model *model, const struct file *f, const void *bytes,
-		       size_t n, int64_t at)
+/* Bounded by the segment, where there is one that stays. */
+static long file_write(struct model *model, struct file *f, const void *bytes, size_t n,
+		       int64_t at)
 {
-	struct twin *twin;
-	int r = 0;
+	struct twin *twin = file_twin(f);
 
 	if (n == 0)
 		return 0;
-	if (!file_twin(f))
-		r = pending_make(model, f->pending, at + (int64_t)n);
-	if (r < 0)
-		return r;
+	f->wrote = true;
+	if (f->pending && twin && at + (int64_t)n > (int64_t)twin->size)
+		pending_again(model, f->pending);
 	twin = file_twin(f);
+	if (!twin)
+		return pending_write(model, f->pending, bytes, n, at);
 	if (at >= (int64_t)twin->size)
 		return -ENOSPC;
 	if (n > twin->size - (size_t)at)
@@ -341,7 +343,7 @@ static int64_t end_of(const struct file *f)
 {
 	const struct twin *twin = file_twin(f);
 
-	return twin ? (int64_t)twin->size : 0;
+	return twin ? (int64_t)twin->size : pending_size(f->pending);
 }
 
 static long write_at(struct model *model, const struct op *op, int64_t at, bool append)
@@ -360,11 +362,12 @@ static long write_at(struct model *model, const struct op *op, int64_t at, bool 
 static long model_write(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct file *f = model_file(model, op);
+	int64_t at = f && f->appends ? end_of(f) : f ? f->position : 0;
 	long r = write_at(model, op, f ? f->position : 0, false);
 
 	(void)out;
 	if (r > 0)
-		f->position = (f->appends ? 0 : f->position) + r;
+		f->position = at + r;
 	return r;
 }
 
@@ -378,11 +381,12 @@ static long model_append(struct model *model, const struct op *op, struct outcom
 {
 	struct file *f = model_file(model, op);
 	int64_t at = f && append_at(op) < 0 ? f->position : 0;
+	int64_t end = f ? end_of(f) : 0;
 	long r = write_at(model, op, at, true);
 
 	(void)out;
 	if (r > 0 && append_at(op) == -1)
-		f->position = r;
+		f->position = end + r;
 	return r;
 }
 
@@ -435,9 +439,9 @@ static int64_t seek_memory(const struct file *f, const struct op *op, struct out
 	const struct twin *twin = file_twin(f);
 	off_t distance = distance_of(op), found;
 
-	if (!twin || distance < 0 || distance >= (off_t)twin->size)
+	if (distance < 0 || distance >= end_of(f))
 		return -ENXIO;
-	found = lseek(twin->memory, distance, whence_of(op));
+	found = lseek(twin ? twin->memory : f->pending->data, distance, whence_of(op));
 	say_memory(out, found < 0 ? NOWHERE : (uint64_t)found);
 	return distance;
 }
@@ -511,8 +515,15 @@ static long mount_fsync(struct side *side, const struct op *op, struct outcome *
 
 static long model_fsync(struct model *model, const struct op *op, struct outcome *out)
 {
+	struct file *f = model_file(model, op), any;
+
 	(void)out;
-	return model_file(model, op) ? 0 : -EBADF;
+	if (!f)
+		return -EBADF;
+	/* By whatever descriptor. */
+	any = *f;
+	any.wrote = true;
+	return pending_flush(model, &any);
 }
 
 static long read_all(int fd, struct outcome *out)
@@ -553,8 +564,12 @@ static long model_cat(struct model *model, const struct op *op, struct outcome *
 
 	if (r < 0)
 		return r;
-	if (found.pending)
-		return model_allows(&found.ds.shm_perm, op->user, R_OK) ? 0 : -EACCES;
+	if (found.pending && !model_allows(&found.ds.shm_perm, op->user, R_OK))
+		return -EACCES;
+	if (found.pending) {
+		pending_say(found.pending, out);
+		return 0;
+	}
 	r = twin_open(model, found.id, op->user, false, &twin);
 	if (r == 0)
 		say_twin(twin, out);

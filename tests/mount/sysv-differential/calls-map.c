@@ -84,15 +84,27 @@ static void say_first(const struct twin *twin, const struct op *op, struct outco
 	say_bytes(out, page, n);
 }
 
+static void say_written(const struct pending *pending, const struct op *op,
+			struct outcome *out)
+{
+	unsigned char page[4096];
+	ssize_t n = pread(pending->data, page, sizeof(page), maps_offset(op));
+
+	say_bytes(out, page, n > 0 ? (size_t)n : 0);
+}
+
 static long model_mmap(struct model *model, const struct op *op, struct outcome *out)
 {
 	struct maps *maps = &model->maps[op->actor];
 	struct file *f = model_file(model, op);
 	const struct twin *twin = f ? file_twin(f) : NULL;
+	bool written = f && !twin && f->pending->data >= 0;
 	_cleanup_close_ int fd = -1;
 	long r;
 
-	if (f)
+	if (f && written)
+		fd = reopen(f->pending->data, f);
+	else if (f)
 		fd = reopen(twin ? twin->memory : model->nothing, f);
 	r = maps_make(maps, op, fd);
 	if (r < 0 || (model->shares && !f->direct))
@@ -100,7 +112,10 @@ static long model_mmap(struct model *model, const struct op *op, struct outcome 
 	maps_unmap(maps, op);
 	if (maps_is_shared(op))
 		return -ENODEV;
-	say_first(twin, op, out);
+	if (written)
+		say_written(f->pending, op, out);
+	else
+		say_first(twin, op, out);
 	return 0;
 }
 
@@ -203,6 +218,9 @@ static long fork_reads(struct side *side, const struct op *op, struct outcome *o
 	long n = mount_read(side, op, out);
 
 	say(out, " then read %ld", n);
+	/* Its end would do so in an order of its own. */
+	for (unsigned int slot = 0; slot < SLOTS; slot++)
+		side_close(side, slot);
 	return r;
 }
 
@@ -211,13 +229,16 @@ static long mount_fork(struct side *side, const struct op *op, struct outcome *o
 	return in_child(side, op, out, fork_reads);
 }
 
-/* Nothing tells a child from its parent. */
+/* Nothing tells a child from its parent, nor what it closes. */
 static long model_fork(struct model *model, const struct op *op, struct outcome *out)
 {
 	long r = use_inherited(&model->maps[op->actor], op, out);
 	long n = model_read(model, op, out);
 
 	say(out, " then read %ld", n);
+	for (unsigned int slot = 0; slot < SLOTS; slot++)
+		if (model->slots[op->actor][slot])
+			pending_flush(model, model->slots[op->actor][slot]);
 	return r;
 }
 

@@ -20,13 +20,16 @@ static long mount_truncate(struct side *side, const struct op *op, struct outcom
 	return errno_or(truncate(side_path(side, op), op->size));
 }
 
-/* What has no size gets it, nothing can be taken for one; what has one has that. */
+/* What has no size gets it, or is emptied; what has one has that. */
 static long set_size(struct model *model, struct pending *pending, int64_t has,
 		     int64_t size)
 {
-	if (size == has)
-		return 0;
-	return pending ? pending_make(model, pending, size) : -EPERM;
+	if (!pending)
+		return size == has ? 0 : -EPERM;
+	if (size > 0)
+		return pending_make(model, pending, size);
+	pending_empty(pending);
+	return 0;
 }
 
 static long model_truncate(struct model *model, const struct op *op, struct outcome *out)
@@ -70,6 +73,9 @@ static long model_ftruncate(struct model *model, const struct op *op, struct out
 	if (!f->writes)
 		return -EINVAL;
 	found = file_found(f);
+	/* Now it is said. */
+	if (f->pending)
+		f->pending->grows = false;
 	return set_size(model, found.pending, (int64_t)found.ds.shm_segsz, op->size);
 }
 
@@ -137,12 +143,21 @@ static long model_fallocate(struct model *model, const struct op *op, struct out
 	int mode = fallocate_mode(op);
 	int r = check_fallocate(f, mode, offset, length);
 	struct twin *twin;
+	int64_t end;
 
 	(void)out;
 	if (r < 0)
 		return r;
-	if (!file_twin(f))
-		r = mode ? -EOPNOTSUPP : pending_make(model, f->pending, offset + length);
+	if (!file_twin(f) && mode)
+		return -EOPNOTSUPP;
+	if (f->pending && !mode)
+		f->pending->grows = false;
+	if (!file_twin(f)) {
+		end = pending_size(f->pending);
+		if (end < offset + length)
+			end = offset + length;
+		r = pending_make(model, f->pending, end);
+	}
 	if (r < 0)
 		return r;
 	twin = file_twin(f);

@@ -60,6 +60,8 @@ static long text_used(const struct model *model, const struct found *found, char
 {
 	static struct table table;
 
+	if (found->pending)
+		return number(text, (long long)model_stat(model, found).st_blocks * 512);
 	table_read(model->table, &model->people, &table);
 	return number(text, (long long)table_used(&table, found->id));
 }

@@ -13,8 +13,7 @@
 #include "side.h"
 #include "util/cleanup.h"
 
-/* What the model itself needs, and without which it means nothing. */
-static int must_be(int r)
+int must_be(int r)
 {
 	if (r >= 0)
 		return r;
@@ -60,7 +59,11 @@ static int find_segment(const struct name *name, struct found *ret)
 
 static struct shmid_ds pending_status(const struct pending *pending)
 {
-	return (struct shmid_ds){ .shm_perm = pending->perm, .shm_ctime = pending->made };
+	return (struct shmid_ds){
+		.shm_perm = pending->perm,
+		.shm_ctime = pending->made,
+		.shm_segsz = (size_t)pending_size(pending),
+	};
 }
 
 int model_find(struct model *model, const struct name *name, struct found *ret)
@@ -260,6 +263,8 @@ long model_open_found(struct model *model, const struct op *op, struct found *fo
 	f->direct = found->pending;
 	if (f->pending)
 		f->pending->files++;
+	if (f->pending && flags & O_TRUNC)
+		pending_empty(f->pending);
 	return 0;
 }
 
@@ -278,6 +283,7 @@ void model_open_pending(struct model *model, const struct op *op, key_t key, int
 		.named = key != IPC_PRIVATE,
 		.user = op->user,
 		.made = time(NULL),
+		.data = -1,
 		.perm = { .__key = key,
 			  .uid = uid,
 			  .gid = gid,
@@ -295,6 +301,7 @@ static void pending_close(struct pending *p)
 	if (!p || --p->files)
 		return;
 	p->named = false;
+	pending_empty(p);
 	twin_close(p->twin);
 }
 
@@ -302,44 +309,16 @@ long model_close(struct model *model, const struct op *op)
 {
 	struct file **slot = &model->slots[op->actor][op->slot];
 	struct file *f = take_ptr(*slot);
+	int r;
 
 	if (!f)
 		return -EBADF;
+	r = pending_flush(model, f);
 	if (--f->refs == 0) {
 		twin_close(f->twin);
 		pending_close(f->pending);
 	}
-	return 0;
-}
-
-/* It is the maker's, unless it was given away before there was anything to give. */
-static void give_away(int id, const struct ipc_perm *perm)
-{
-	struct shmid_ds ds;
-
-	must_be(model_status(id, &ds));
-	if (ds.shm_perm.uid == perm->uid && ds.shm_perm.gid == perm->gid)
-		return;
-	ds.shm_perm.uid = perm->uid;
-	ds.shm_perm.gid = perm->gid;
-	must_be(shmctl(id, IPC_SET, &ds));
-}
-
-int pending_make(struct model *model, struct pending *p, int64_t size)
-{
-	int flags = IPC_CREAT | IPC_EXCL | p->perm.mode;
-	int id;
-
-	if (!p->named && p->perm.__key != IPC_PRIVATE)
-		return -EIDRM;
-	user_become(p->user);
-	id = errno_or(shmget(p->perm.__key, (size_t)size, flags));
-	user_return();
-	if (id < 0)
-		return id;
-	give_away(id, &p->perm);
-	p->named = false;
-	return twin_open(model, id, USER_ROOT, true, &p->twin);
+	return r;
 }
 
 static int64_t latest(const struct shmid_ds *ds)
@@ -353,8 +332,11 @@ struct stat model_stat(const struct model *model, const struct found *found)
 {
 	const struct shmid_ds *ds = &found->ds;
 	static struct table table;
+	struct stat data = { 0 };
 
 	table_read(model->table, &model->people, &table);
+	if (found->pending && found->pending->data >= 0)
+		must_be(fstat(found->pending->data, &data));
 	return (struct stat){
 		.st_ino = found->pending ? PENDING_INODES : (ino_t)found->id,
 		.st_mode = S_IFREG | (ds->shm_perm.mode & 0777),
@@ -362,7 +344,9 @@ struct stat model_stat(const struct model *model, const struct found *found)
 		.st_uid = ds->shm_perm.uid,
 		.st_gid = ds->shm_perm.gid,
 		.st_size = (off_t)ds->shm_segsz,
-		.st_blocks = (blkcnt_t)(table_used(&table, found->id) / 512),
+		.st_blocks = found->pending
+				     ? data.st_blocks
+				     : (blkcnt_t)(table_used(&table, found->id) / 512),
 		.st_blksize = 4096,
 		.st_atim.tv_sec = ds->shm_atime,
 		.st_mtim.tv_sec = latest(ds),

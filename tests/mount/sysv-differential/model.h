@@ -11,6 +11,9 @@
  * - A file that is made has no segment. It is pending: to be found by its key for as long
  *   as no segment has that, and until it is removed or the last file on it is closed.
  *   Who gives it a size makes the segment, as the one who made the file.
+ * - What is written to it meanwhile is collected. Closing a descriptor by which that was,
+ *   and fsync(2), makes the segment of it; that is made anew when more is written, unless
+ *   somebody else has it.
  * - A mapping is one of the segment's memory, and lives as long as it is not unmapped.
  */
 #include <stdbool.h>
@@ -38,12 +41,17 @@ struct pending {
 	struct ipc_perm perm;
 	int64_t made;
 	struct twin *twin; /* once it has a segment */
+	int data;          /* what was written while it has none, a memfd; -1: nothing */
+	int64_t pages;     /* that this counts as */
+	int failed;        /* some of it was refused so */
+	bool grows;        /* @twin is as large as what was written */
 };
 
 /* An open file. */
 struct file {
 	unsigned int refs; /* descriptors; 0: the place is free */
 	bool reads, writes, appends;
+	bool wrote;  /* to what was pending when it was opened */
 	bool direct; /* of what was pending when it was first opened, and so never passed
 		      */
 	int64_t position;
@@ -68,6 +76,9 @@ struct model {
 void model_init(struct model *model, bool shares, int table, const struct people *people);
 /* Closes and unmaps all. */
 void model_done(struct model *model);
+
+/* What the model itself needs, and without which it means nothing. */
+int must_be(int r);
 
 /* The segment @id as it is: 0 or -ENOENT. */
 int model_status(int id, struct shmid_ds *ret);
@@ -102,8 +113,18 @@ void model_open_pending(struct model *model, const struct op *op, key_t key, int
 
 long model_close(struct model *model, const struct op *op);
 
-/* Makes the segment of a pending file that has none. */
+/* Makes the segment of a pending file that has none, of what was written. */
 int pending_make(struct model *model, struct pending *pending, int64_t size);
+int64_t pending_size(const struct pending *pending);
+void pending_say(const struct pending *pending, struct outcome *out);
+/* Nothing was written. */
+void pending_empty(struct pending *pending);
+long pending_write(struct model *model, struct pending *pending, const void *bytes,
+		   size_t n, int64_t at);
+/* As of closing a descriptor of @file. */
+int pending_flush(struct model *model, const struct file *file);
+/* Takes its segment away again, where that is possible, since more is written. */
+void pending_again(struct model *model, struct pending *pending);
 
 /* Attributes of what was found, as a file has them. */
 struct stat model_stat(const struct model *model, const struct found *found);
