@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/privileges.h"
 
@@ -110,10 +111,24 @@ static int hide_memory(void)
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * A user may start it with capabilities. It would lend them to all processes of that
+ * user, for whom it acts without becoming anybody. fusermount3 has rights of its own.
+ */
+static int drop_users_own(void)
+{
+	if (geteuid() == 0)
+		return 0;
+	capng_clear(CAPNG_SELECT_CAPS);
+	return capng_apply(CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
 int privileges_prepare(void)
 {
 	int r = unlimit_files();
 
 	umask(0);
+	if (r == 0)
+		r = drop_users_own();
 	return r < 0 ? r : hide_memory();
 }

@@ -6,7 +6,8 @@
 /*
  * To be called before anything is opened. Files are made with the mode that is asked, at
  * any size that the caller may make them, and no core of the process is ever dumped: it
- * would hold the memory of all users. Returns 0 or a negative errno.
+ * would hold the memory of all users. Without root no capability is left. Returns 0 or a
+ * negative errno.
  */
 int privileges_prepare(void);
 

@@ -224,6 +224,13 @@ static int prepare_process(void)
 
 	if (r == 0)
 		r = caller_init();
+	if (r == -ENOTRECOVERABLE) {
+		log_error(
+			"threads that act as users would keep root's rights: start it "
+			"without no_setuid_fixup in the securebits, and without a filter "
+			"of setresuid(2) or capset(2)");
+		return r;
+	}
 	if (r == 0)
 		r = signals_block();
 	if (r == 0)

@@ -64,8 +64,9 @@ struct caller_guard {
 
 /*
  * To be called once, before the process has threads: as root the process gives up its own
- * supplementary groups, so that none of them can ever decide for a caller. Returns 0 or a
- * negative errno.
+ * supplementary groups, so that none of them can ever decide for a caller, and tries how
+ * it is to act as one. Returns 0 or a negative errno: -ENOTRECOVERABLE where a thread
+ * that acts as a caller would keep rights of the process.
  */
 int caller_init(void);
 
@@ -96,9 +97,9 @@ bool caller_is_killed(const struct caller *caller);
  * @groups:	whether the caller's supplementary groups can decide
  * @guard:	what caller_leave() needs; declare it with _as_caller_
  *
- * A process without root serves its own user, and root, with nothing to switch; others
- * get -EACCES. Root as a caller is lent the process's capabilities, but for those that it
- * does not have itself; then its groups decide as others' do.
+ * A process that cannot become others serves its own user, and root; others get -EACCES.
+ * Root as a caller is lent the capabilities of root's process, but for those that it does
+ * not have itself; then its groups decide as others' do.
  *
  * Return: 0, or a negative errno: then nothing is switched. -EACCES where the groups
  * decide and cannot be read.
