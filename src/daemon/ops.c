@@ -12,6 +12,7 @@
 #include "daemon/buffer.h"
 #include "daemon/demand.h"
 #include "daemon/dispatch.h"
+#include "daemon/groups.h"
 #include "daemon/notify.h"
 #include "config.h"
 #include "daemon/ops-internal.h"
@@ -35,16 +36,6 @@ struct fs *fs_of(fuse_req_t req, fuse_ino_t *node)
 	return tree_find(tree_of(req), node);
 }
 
-/* libfuse does not say by what it returns that there was no descriptor to be had. */
-static int read_groups(void *context, size_t n, gid_t *ret)
-{
-	int r;
-
-	errno = 0;
-	r = fuse_req_getgroups(context, (int)n, ret);
-	return r < 0 && (errno == EMFILE || errno == ENFILE) ? -errno : r;
-}
-
 struct caller caller_of(fuse_req_t req)
 {
 	const struct fuse_ctx *c = fuse_req_ctx(req);
@@ -54,7 +45,7 @@ struct caller caller_of(fuse_req_t req)
 		.gid = c->gid,
 		.thread = c->pid,
 		.umask = c->umask,
-		.groups = read_groups,
+		.groups = groups_read,
 		.context = req,
 		.journal = requests_mine(),
 		.before = requests_before(),

@@ -17,6 +17,7 @@
 #include "daemon/background.h"
 #include "daemon/confine.h"
 #include "daemon/figures.h"
+#include "daemon/groups.h"
 #include "daemon/ipcns.h"
 #include "daemon/keeper.h"
 #include "daemon/kernel.h"
@@ -222,6 +223,12 @@ static int prepare_process(void)
 {
 	int r = privileges_prepare();
 
+	if (r == 0 && !groups_are_of_children()) {
+		log_error(
+			"children of this process are in another PID namespace than it is: "
+			"use unshare --fork");
+		return -EINVAL;
+	}
 	if (r == 0)
 		r = caller_init();
 	if (r == -ENOTRECOVERABLE) {
@@ -237,6 +244,10 @@ static int prepare_process(void)
 		r = waiter_init();
 	if (r < 0)
 		log_error("the process cannot be set up to serve: %s", strerror(-r));
+	else if (!groups_init())
+		log_info(
+			"warning: /proc is of another PID namespace and does not tell the "
+			"groups of callers: where groups decide they get EACCES");
 	return r;
 }
 

@@ -38,8 +38,11 @@
 static struct {
 	uid_t uid;
 	gid_t gid;
-	bool privileged;  /* it can become its callers */
-} self = { 0, 0, false }; /* written by caller_init() alone */
+	bool privileged; /* it can become its callers */
+	bool hides;      /* there may be users and groups without a number, shown as: */
+	uid_t no_uid;
+	gid_t no_gid;
+} self = { .privileged = false }; /* written by caller_init() alone */
 
 bool caller_serves_all(void)
 {
@@ -110,50 +113,99 @@ static int set_uid(uid_t uid)
 	return syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
 }
 
-/* The groups of @caller: in @usual where they fit, or in *@ret_many, to be freed. */
-static int read_groups(const struct caller *caller, gid_t usual[GROUPS_USUAL],
-		       gid_t **ret_many)
+bool caller_hides(void)
 {
-	int n, space;
-
-	n = caller->groups ? caller->groups(caller->context, GROUPS_USUAL, usual)
-			   : -ENOSYS;
-	if (n <= GROUPS_USUAL)
-		return n;
-	space = n;
-	*ret_many = calloc((size_t)space, sizeof(**ret_many));
-	if (!*ret_many)
-		return -ENOMEM;
-	n = caller->groups(caller->context, (size_t)space, *ret_many);
-	return n > space ? space : n;
+	return self.hides;
 }
 
-static int enter_groups(const struct caller *caller)
+bool caller_group_hides(gid_t group)
 {
-	_cleanup_free_ gid_t *many = NULL;
-	gid_t usual[GROUPS_USUAL];
-	int n = read_groups(caller, usual, &many);
+	return self.hides && group == self.no_gid;
+}
 
-	if (n == -ENOMEM || n == -EMFILE || n == -ENFILE)
+bool caller_owns(const struct caller *caller, uid_t owner)
+{
+	return caller->uid == owner && !(self.hides && owner == self.no_uid);
+}
+
+/* Takes those without a number out of the @n groups in @list; returns how many are left.
+ */
+static int drop_hidden(gid_t *list, int n)
+{
+	int left = 0;
+
+	for (int i = 0; i < n; i++)
+		if (!caller_group_hides(list[i]))
+			list[left++] = list[i];
+	return left;
+}
+
+/* The supplementary groups of a caller. */
+struct groups {
+	gid_t usual[GROUPS_USUAL];
+	gid_t *many; /* where they are more, else NULL */
+	int n;
+	bool hidden; /* there are others, without a number */
+};
+
+static gid_t *list_of(struct groups *g)
+{
+	return g->many ? g->many : g->usual;
+}
+
+static void cleanup_groups(struct groups *g)
+{
+	free(g->many);
+}
+
+static int read_groups(const struct caller *caller, struct groups *ret)
+{
+	int n, space = GROUPS_USUAL;
+
+	ret->many = NULL;
+	n = caller->groups ? caller->groups(caller->context, GROUPS_USUAL, ret->usual)
+			   : -ENOSYS;
+	if (n > GROUPS_USUAL) {
+		space = n;
+		ret->many = calloc((size_t)space, sizeof(*ret->many));
+		if (!ret->many)
+			return -ENOMEM;
+		n = caller->groups(caller->context, (size_t)space, ret->many);
+	}
+	if (n < 0)
 		return n;
+	n = n > space ? space : n;
+	ret->n = self.hides ? drop_hidden(list_of(ret), n) : n;
+	ret->hidden = ret->n < n;
+	return 0;
+}
+
+static int enter_groups(const struct caller *caller, enum caller_groups which)
+{
+	_cleanup_(cleanup_groups) struct groups g;
+	int r = read_groups(caller, &g);
+
+	if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+		return r;
 	/* Without the groups that decide nobody can say yes. */
-	return n < 0 ? -EACCES : set_groups((size_t)n, many ? many : usual);
+	if (r < 0 || (g.hidden && which == GROUPS_ALL))
+		return -EACCES;
+	return set_groups((size_t)g.n, list_of(&g));
 }
 
 bool caller_is_in(const struct caller *caller, gid_t group)
 {
-	_cleanup_free_ gid_t *many = NULL;
-	gid_t usual[GROUPS_USUAL];
-	int n;
+	_cleanup_(cleanup_groups) struct groups g = { .many = NULL };
 
 	/* The process has only those of its own user, if it is not root. */
 	if (!caller || !self.privileged)
 		return group == getegid() || group_member(group);
 	if (caller->gid == group)
 		return true;
-	n = read_groups(caller, usual, &many);
-	for (int i = 0; i < n; i++)
-		if ((many ? many : usual)[i] == group)
+	if (read_groups(caller, &g) < 0)
+		return false;
+	for (int i = 0; i < g.n; i++)
+		if (list_of(&g)[i] == group)
 			return true;
 	return false;
 }
@@ -209,7 +261,7 @@ bool caller_is_killed(const struct caller *caller)
 	    is_dying(text))
 		return true;
 	memset(text, 0, sizeof(text));
-	if (caller_enter(caller, false, &guard) < 0 ||
+	if (caller_enter(caller, GROUPS_NONE, &guard) < 0 ||
 	    read_proc(caller->thread, "stat", text, sizeof(text) - 1) <= 0)
 		return false;
 	last = strrchr(text, ' ');
@@ -222,16 +274,16 @@ static bool is_self(const struct caller *caller, uint32_t less)
 	return caller->uid == self.uid && caller->gid == self.gid && !less;
 }
 
-static int enter(const struct caller *caller, bool groups, uint32_t less,
+static int enter(const struct caller *caller, enum caller_groups groups, uint32_t less,
 		 struct caller_guard *guard)
 {
 	int r = 0;
 
-	if (groups)
-		r = enter_groups(caller);
+	if (groups != GROUPS_NONE)
+		r = enter_groups(caller, groups);
 	if (r < 0)
 		return r;
-	guard->groups = groups;
+	guard->groups = groups != GROUPS_NONE;
 	guard->ids = self.privileged;
 	if (guard->ids)
 		r = set_gid(caller->gid);
@@ -243,7 +295,8 @@ static int enter(const struct caller *caller, bool groups, uint32_t less,
 	return set_capabilities(less);
 }
 
-int caller_enter(const struct caller *caller, bool groups, struct caller_guard *guard)
+int caller_enter(const struct caller *caller, enum caller_groups groups,
+		 struct caller_guard *guard)
 {
 	uint32_t less;
 	int r;
@@ -259,8 +312,10 @@ int caller_enter(const struct caller *caller, bool groups, struct caller_guard *
 		return 0;
 	/* Root's rights come from its capabilities, not from groups, while it has them.
 	 */
-	if (caller->uid == 0)
-		groups = less && caller->groups && self.privileged;
+	if (caller->uid == 0 && !(less && caller->groups && self.privileged))
+		groups = GROUPS_NONE;
+	else if (caller->uid == 0 && !self.hides)
+		groups = GROUPS_NUMBERED;
 	r = enter(caller, groups, less, guard);
 	if (r < 0)
 		caller_leave(guard);
@@ -343,7 +398,7 @@ static int try_caller(const struct caller *caller, uint64_t without)
 {
 	struct caller_guard guard;
 	bool acts;
-	int r = caller_enter(caller, true, &guard);
+	int r = caller_enter(caller, GROUPS_NUMBERED, &guard);
 
 	if (r < 0)
 		return r;
@@ -376,9 +431,40 @@ static int verify(void)
 	return r < 0 ? r : try_caller(&root, LENT);
 }
 
+/* Whether @map has a number for everybody. */
+static bool is_complete(const char *map)
+{
+	unsigned int first, outside, count;
+	FILE *f = fopen(map, "re");
+	bool complete = f && fscanf(f, "%u %u %u", &first, &outside, &count) == 3 &&
+			first == 0 && count == UINT32_MAX;
+
+	if (f)
+		fclose(f);
+	return complete;
+}
+
+/* What is shown in place of a number that there is not, as the kernel has it set. */
+static unsigned int overflow(const char *path)
+{
+	unsigned int number = 65534;
+	FILE *f = fopen(path, "re");
+
+	if (f && fscanf(f, "%u", &number) != 1)
+		number = 65534;
+	if (f)
+		fclose(f);
+	return number;
+}
+
 int caller_init(void)
 {
 	int r;
+
+	self.hides =
+		!is_complete("/proc/self/uid_map") || !is_complete("/proc/self/gid_map");
+	self.no_uid = overflow("/proc/sys/kernel/overflowuid");
+	self.no_gid = overflow("/proc/sys/kernel/overflowgid");
 
 	self.uid = geteuid();
 	self.gid = getegid();

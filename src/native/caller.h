@@ -49,6 +49,14 @@ static inline bool caller_has_given_up(const struct caller *caller)
 	return caller && caller->given_up && atomic_load(caller->given_up);
 }
 
+/* Which of a caller's supplementary groups can decide what it may do. */
+enum caller_groups {
+	GROUPS_NONE,
+	GROUPS_NUMBERED, /* those that have a number in the user namespace of the process
+			  */
+	GROUPS_ALL,      /* others as well */
+};
+
 /* Whose acts are counted as @caller's (NULL: the process itself). */
 static inline uid_t caller_uid(const struct caller *caller)
 {
@@ -92,9 +100,20 @@ bool caller_is_in(const struct caller *caller, gid_t group);
 bool caller_is_killed(const struct caller *caller);
 
 /*
+ * In a user namespace the kernel shows one number for all users, and for all groups, that
+ * have none there: nobody knows who they are. caller_hides() is whether there can be
+ * such; caller_group_hides() whether @group is that number, and caller_owns() whether
+ * @caller surely is @owner.
+ */
+bool caller_hides(void);
+bool caller_group_hides(gid_t group);
+bool caller_owns(const struct caller *caller, uid_t owner);
+
+/*
  * caller_enter() - take the effective ids of a caller, on this thread only
  * @caller:	who asks, or NULL for the process itself: then nothing changes
- * @groups:	whether the caller's supplementary groups can decide
+ * @groups:	which of the caller's supplementary groups can decide; for root, whose
+ *		capabilities are not known yet, of interest only where caller_hides()
  * @guard:	what caller_leave() needs; declare it with _as_caller_
  *
  * A process that cannot become others serves its own user, and root; others get -EACCES.
@@ -102,9 +121,10 @@ bool caller_is_killed(const struct caller *caller);
  * not have itself; then its groups decide as others' do.
  *
  * Return: 0, or a negative errno: then nothing is switched. -EACCES where the groups
- * decide and cannot be read.
+ * decide and cannot be read, or have no number.
  */
-int caller_enter(const struct caller *caller, bool groups, struct caller_guard *guard);
+int caller_enter(const struct caller *caller, enum caller_groups groups,
+		 struct caller_guard *guard);
 
 /* Takes the process's own ids back. It cannot fail: a process that could not would abort.
  */

@@ -35,7 +35,7 @@ int posix_ioctl(struct native_file *f, const struct caller *caller, unsigned int
 {
 	_as_caller_ struct caller_guard guard;
 	/* Owners may set flags, and anybody who has the file open see them: no groups. */
-	int r = caller_enter(caller, false, &guard);
+	int r = caller_enter(caller, GROUPS_NONE, &guard);
 
 	return r < 0 ? r : errno_or(ioctl(posix_fd(f), command, argument));
 }

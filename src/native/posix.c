@@ -62,24 +62,34 @@ static void posix_close(struct native_file *f)
 	free(f);
 }
 
+static bool may_have_acl(int fd)
+{
+	return getxattr(fd_path(fd).text, ACL_ACCESS, NULL, 0) >= 0 ||
+	       (errno != ENODATA && errno != EOPNOTSUPP);
+}
+
 /*
  * Whether the group class can decide what @caller may do with what @fd has open. It
  * cannot for the owner, nor where the group has the others' rights and there is no ACL.
  */
-static bool groups_decide(int fd, const struct caller *caller)
+static enum caller_groups groups_decide(int fd, const struct caller *caller)
 {
 	struct stat st;
+	bool differ;
 
-	if (!caller || caller->uid == 0)
-		return false;
+	if (!caller || (caller->uid == 0 && !caller_hides()))
+		return GROUPS_NONE;
 	if (fstat(fd, &st) < 0)
-		return true;
-	if (st.st_uid == caller->uid)
-		return false;
-	if (((st.st_mode >> 3) & 7) != (st.st_mode & 7))
-		return true;
-	return getxattr(fd_path(fd).text, ACL_ACCESS, NULL, 0) >= 0 ||
-	       (errno != ENODATA && errno != EOPNOTSUPP);
+		return GROUPS_ALL;
+	if (caller_owns(caller, st.st_uid))
+		return GROUPS_NONE;
+	differ = ((st.st_mode >> 3) & 7) != (st.st_mode & 7);
+	if (differ && (!caller_hides() || caller_group_hides(st.st_gid)))
+		return GROUPS_ALL;
+	/* It may name groups that have no number. */
+	if (may_have_acl(fd))
+		return GROUPS_ALL;
+	return differ ? GROUPS_NUMBERED : GROUPS_NONE;
 }
 
 static int enter(int fd, const struct caller *caller, struct caller_guard *guard)
@@ -239,7 +249,7 @@ static int posix_create(struct kind *k, const struct caller *caller, const char 
 		/* Now it is an object's rights that count, of which nothing is known yet.
 		 */
 		caller_leave(&guard);
-		r = caller_enter(caller, true, &guard);
+		r = caller_enter(caller, GROUPS_ALL, &guard);
 		if (r < 0)
 			return r;
 		fd = create_existing(posix(k), name, native | (flags & O_APPEND), mode,
@@ -310,9 +320,10 @@ static int posix_link(struct native_file *f, const struct caller *caller,
 		      const char *name)
 {
 	int dir = posix(f->kind)->dir;
-	bool groups = groups_decide(dir, caller) || groups_decide(posix_fd(f), caller);
+	enum caller_groups of_dir = groups_decide(dir, caller);
+	enum caller_groups of_file = groups_decide(posix_fd(f), caller);
 	_as_caller_ struct caller_guard guard;
-	int r = caller_enter(caller, groups, &guard);
+	int r = caller_enter(caller, of_dir > of_file ? of_dir : of_file, &guard);
 
 	if (r == 0)
 		r = posix_directory_await(dir, caller);
@@ -437,7 +448,7 @@ static int posix_chown(struct native_file *f, const struct caller *caller, uid_t
 {
 	_as_caller_ struct caller_guard guard;
 	/* Which groups an owner may give a file to is decided by the groups. */
-	int r = caller_enter(caller, true, &guard);
+	int r = caller_enter(caller, GROUPS_NUMBERED, &guard);
 
 	return r < 0 ? r : errno_or(fchownat(posix_fd(f), "", uid, gid, AT_EMPTY_PATH));
 }

@@ -24,7 +24,7 @@ static int get(const struct sysv_pending *p)
 {
 	_as_caller_ struct caller_guard guard;
 	int mode = p->collected.size > 0 ? 0600 : (int)p->perm.mode | 0600;
-	int r = caller_enter(&p->user, false, &guard);
+	int r = caller_enter(&p->user, GROUPS_NONE, &guard);
 
 	if (r < 0)
 		return r;
@@ -38,7 +38,7 @@ static int get(const struct sysv_pending *p)
 static int maker_of(const struct sysv_pending *p, uid_t *ret)
 {
 	_as_caller_ struct caller_guard guard = { .ids = false };
-	int r = caller_enter(&p->user, false, &guard);
+	int r = caller_enter(&p->user, GROUPS_NONE, &guard);
 
 	if (r == 0)
 		*ret = geteuid();
@@ -73,7 +73,7 @@ static int set_perm(const struct sysv_pending *p, int id)
 	perm->uid = p->perm.uid;
 	perm->gid = p->perm.gid;
 	perm->mode = p->perm.mode;
-	r = caller_enter(&p->user, false, &guard);
+	r = caller_enter(&p->user, GROUPS_NONE, &guard);
 	return r < 0 ? r : errno_or(shmctl(id, IPC_SET, &ds));
 }
 
@@ -114,7 +114,7 @@ static void unmake(const struct sysv_pending *p, int id)
 	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 
-	if (check_made(p, id, &ds) == 0 && caller_enter(&p->user, false, &guard) == 0)
+	if (check_made(p, id, &ds) == 0 && caller_enter(&p->user, GROUPS_NONE, &guard) == 0)
 		shmctl(id, IPC_RMID, NULL);
 }
 
@@ -259,7 +259,7 @@ static bool is_unused(const struct sysv_pending *p, struct shmid_ds *ret)
 static int remove_made(const struct sysv_pending *p)
 {
 	_as_caller_ struct caller_guard guard = { .ids = false };
-	int r = caller_enter(&p->user, false, &guard);
+	int r = caller_enter(&p->user, GROUPS_NONE, &guard);
 
 	return r < 0 ? r : errno_or(shmctl(p->id, IPC_RMID, NULL));
 }

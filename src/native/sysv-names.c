@@ -167,7 +167,7 @@ static int create_pending(struct kind *k, const struct caller *caller, key_t key
 	if ((flags & O_ACCMODE) == O_RDONLY)
 		return -EINVAL;
 	/* Whom we cannot become we make nothing for. */
-	r = caller_enter(caller, false, &guard);
+	r = caller_enter(caller, GROUPS_NONE, &guard);
 	if (r < 0)
 		return r;
 	r = sysv_file_new(k, &f);
@@ -233,7 +233,7 @@ static int remove_once(struct kind *k, const struct caller *caller,
 		/* It has a segment by now, or is gone. */
 		return r == -ENOENT ? -ESTALE : r;
 	}
-	r = caller_enter(caller, false, &guard);
+	r = caller_enter(caller, GROUPS_NONE, &guard);
 	if (r == 0)
 		r = errno_or(shmctl(found.id, IPC_RMID, NULL));
 	return r == -EINVAL || r == -EIDRM ? -ENOENT : r;

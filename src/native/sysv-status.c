@@ -95,17 +95,23 @@ int sysv_allows(const struct shmid_ds *ds, const struct caller *caller, int mask
 
 bool sysv_may_set(const struct ipc_perm *perm, const struct caller *caller)
 {
-	return !caller || owns(perm, caller->uid) ||
+	return !caller || caller_owns(caller, perm->uid) ||
+	       caller_owns(caller, perm->cuid) ||
 	       (caller->uid == 0 && caller_has(caller, CAP_SYS_ADMIN));
 }
 
-bool sysv_groups_decide(const struct shmid_ds *ds, const struct caller *caller)
+enum caller_groups sysv_groups_decide(const struct shmid_ds *ds,
+				      const struct caller *caller)
 {
 	const struct ipc_perm *perm = &ds->shm_perm;
 
-	if (!caller || caller->uid == 0 || owns(perm, caller->uid))
-		return false;
-	return ((perm->mode >> 3) & 7) != (perm->mode & 7);
+	if (!caller || (caller->uid == 0 && !caller_hides()) ||
+	    caller_owns(caller, perm->uid) || caller_owns(caller, perm->cuid) ||
+	    ((perm->mode >> 3) & 7) == (perm->mode & 7))
+		return GROUPS_NONE;
+	return caller_group_hides(perm->gid) || caller_group_hides(perm->cgid)
+		       ? GROUPS_ALL
+		       : GROUPS_NUMBERED;
 }
 
 /* To be destroyed as soon as nobody has it attached, though nobody asked for that. */

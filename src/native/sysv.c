@@ -393,7 +393,7 @@ static int set(struct sysv_file *f, const struct caller *caller,
 		/* It has become a segment meanwhile. */
 		return r == -EEXIST ? set(f, caller, change, to) : r;
 	}
-	r = caller_enter(caller, false, &guard);
+	r = caller_enter(caller, GROUPS_NONE, &guard);
 	if (r == 0)
 		r = errno_or(shmctl(id, IPC_SET, &ds));
 	caller_leave(&guard);
