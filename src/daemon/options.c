@@ -60,9 +60,8 @@ static const struct fuse_opt templates[] = {
 	FLAG_FOR_FUSE("async"),
 	FLAG_FOR_FUSE("dirsync"),
 	FLAG_FOR_FUSE("noatime"),
-	FLAG_FOR_FUSE("allow_other"),
+	OPTION("allow_other", allow_other),
 	OPTION("allow_root", allow_root),
-	FLAG_FOR_FUSE("allow_root"),
 	FLAG_FOR_FUSE("auto_unmount"),
 	FLAG_FOR_FUSE("default_permissions"),
 
@@ -350,7 +349,8 @@ static int add_defaults(struct options *o)
 		r = add_option(o, "fsname=", name);
 	if (r == 0)
 		r = add_max_read(o);
-	if (r == 0 && geteuid() == 0)
+	/* To the kernel there are no others but all: who is root we say. */
+	if (r == 0 && (geteuid() == 0 || o->allow_other || o->allow_root))
 		r = add_option(o, "allow_other", "");
 	if (r == 0 && o->debug)
 		r = add_option(o, "debug", "");

@@ -45,7 +45,8 @@ struct options {
 	unsigned int max_read; /* bytes, 0: no limit */
 	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;
-	int allow_root; /* for libfuse, too */
+	int allow_other;
+	int allow_root;
 	int foreground;
 	int debug;
 	int show_help;

@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "daemon/admission.h"
 #include "daemon/background.h"
 #include "daemon/confine.h"
 #include "daemon/figures.h"
@@ -55,6 +56,7 @@ struct session {
 	struct signals signals;
 	bool hears_signals;
 	struct figures figures;
+	bool for_one;         /* user, and root */
 	int ready;            /* as of background_enter() */
 	struct keeper keeper; /* where @kept */
 	bool kept;
@@ -259,6 +261,25 @@ static void warn_of_logind(const struct options *o)
 			 "(RemoveIPC= in logind.conf(5) is on)");
 }
 
+/*
+ * The kernel answers from its cache without asking us, and whoever it lets in: what it
+ * keeps there must be for all of them.
+ */
+static int settle_users(struct session *s)
+{
+	const struct options *o = s->options;
+	bool lets_in = o->allow_root || o->allow_other ||
+		       (geteuid() == 0 && caller_knows_others());
+
+	s->for_one = o->allow_root || !caller_serves_all();
+	if (!s->for_one || !lets_in || o->coherence != COHERENCE_NOTIFY)
+		return 0;
+	log_error("coherence=notify would show what is cached to users who may not ask: "
+		  "it needs a mount for all users (by root, without allow_root), or for "
+		  "one alone (without allow_other)");
+	return -EINVAL;
+}
+
 static int get_ready(struct session *s)
 {
 	int r = unmount_init(&s->unmount, s->options->mountpoint);
@@ -267,6 +288,8 @@ static int get_ready(struct session *s)
 		log_error("nobody could unmount: %s", strerror(-r));
 	else
 		r = prepare_process();
+	if (r == 0)
+		r = settle_users(s);
 	if (r == 0 && s->options->ipcns)
 		r = ipcns_enter(s->options->ipcns);
 	if (r == 0)
@@ -315,20 +338,24 @@ static void count_request(void *context, uint32_t request, uint64_t ns)
 		requests_end(s->requests);
 }
 
-/* What daemons have died of is answered, and not tried once more. */
+/* Those who have nothing to ask for are refused, and what daemons have died of, too. */
 static bool serves_request(void *context, const void *header)
 {
 	struct session *s = context;
 	const struct fuse_in_header *in = header;
 	struct fuse_out_header out = { .len = sizeof(out), .unique = in->unique };
 
-	if (s->kept)
+	if (s->for_one && !admission_to_one(header, geteuid()))
+		out.error = -EACCES;
+	else if (s->kept)
 		out.error = requests_begin(s->requests, header);
 	if (out.error == 0)
 		return true;
-	log_info("request %u %s: refused", in->opcode,
-		 out.error == -EBUSY ? "of the daemon before may still be carried out"
-				     : "was the death of daemons before");
+	if (out.error != -EACCES)
+		log_info("request %u %s: refused", in->opcode,
+			 out.error == -EBUSY
+				 ? "of the daemon before may still be carried out"
+				 : "was the death of daemons before");
 	/* Where the caller does not wait any more there is nobody to tell. */
 	if (write(fuse_session_fd(s->fuse), &out, sizeof(out)) < 0)
 		return false;

@@ -86,6 +86,8 @@ bool caller_has(const struct caller *caller, unsigned int capability);
 
 /* Whether callers other than the process's own user, and root, are served. */
 bool caller_serves_all(void);
+/* Whether there are other users than root in the user namespace of the process. */
+bool caller_knows_others(void);
 
 /*
  * Whether @caller (NULL: the process itself) is a member of @group, by its effective

@@ -344,13 +344,19 @@ static void test_help_and_version(void **state)
 static void test_for_libfuse(void **state)
 {
 	static const char *const kept[] = {
-		"ro",           "rw",
-		"exec",         "noexec",
-		"sync",         "async",
-		"dirsync",      "noatime",
-		"allow_other",  "allow_root",
-		"subtype=x",    "max_read=77",
-		"auto_unmount", "default_permissions",
+		"ro",
+		"rw",
+		"exec",
+		"noexec",
+		"sync",
+		"async",
+		"dirsync",
+		"noatime",
+		"allow_other",
+		"subtype=x",
+		"max_read=77",
+		"auto_unmount",
+		"default_permissions",
 	};
 	struct parsed p;
 
@@ -364,6 +370,12 @@ static void test_for_libfuse(void **state)
 	}
 	PARSE(&p, "/mnt", "-o", "max_read=4096");
 	assert_int_equal(p.options.max_read, 4096);
+	done(&p);
+	/* Who is root is for us to say. */
+	PARSE(&p, "/mnt", "-o", "allow_root");
+	assert_true(p.options.allow_root);
+	assert_non_null(strstr(p.fuse, "allow_other "));
+	assert_null(strstr(p.fuse, "allow_root"));
 	done(&p);
 	/* The kernel would take zeros in front for another base. */
 	PARSE(&p, "/mnt", "-o", "max_read=many,max_read=04096");
