@@ -94,6 +94,18 @@ bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth)
 	return segment;
 }
 
+bool sysv_segments_is_huge(struct sysv_segments *s, int id)
+{
+	struct sysv_segment *segment;
+	bool huge;
+
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, id);
+	huge = segment && segment->huge;
+	pthread_mutex_unlock(&s->lock);
+	return huge;
+}
+
 static void detach(void *address)
 {
 	if (address != NOWHERE)

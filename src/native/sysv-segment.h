@@ -87,6 +87,9 @@ int sysv_segment_adopt(struct sysv_segments *s, int id, int64_t birth, bool writ
 /* The birth of segment @id, if it is open. */
 bool sysv_segments_know(struct sysv_segments *s, int id, int64_t *ret_birth);
 
+/* Whether segment @id is of huge pages, which is known if it is open. */
+bool sysv_segments_is_huge(struct sysv_segments *s, int id);
+
 /* How many bytes segment @id takes, if it is open: -ENODATA where that is not known. */
 int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret);
 

@@ -5,13 +5,11 @@
  * answers with that of what is in that place.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "native/sysv-status.h"
-#include "util/cleanup.h"
 #include "util/hash.h"
 
 #ifndef SHM_STAT_ANY
@@ -112,41 +110,4 @@ enum caller_groups sysv_groups_decide(const struct shmid_ds *ds,
 	return caller_group_hides(perm->gid) || caller_group_hides(perm->cgid)
 		       ? GROUPS_ALL
 		       : GROUPS_NUMBERED;
-}
-
-/* To be destroyed as soon as nobody has it attached, though nobody asked for that. */
-static bool is_fragile(const struct shmid_ds *ds)
-{
-	_cleanup_close_ int fd = -1;
-	char forced;
-
-	if (ds->shm_nattch > 0)
-		return false;
-	fd = open("/proc/sys/kernel/shm_rmid_forced", O_RDONLY | O_CLOEXEC);
-	return fd < 0 || read(fd, &forced, 1) != 1 || forced != '0';
-}
-
-/*
- * Nothing tells of huge pages but where they can be attached. So it is tried where
- * nothing can be: above all addresses of a process, and not on the boundary of a huge
- * page. The kernel looks at the boundary first (EINVAL), and then at the end (ENOMEM).
- */
-int sysv_is_huge(int id, const struct shmid_ds *ds)
-{
-	const uintptr_t huge = 1u << 24; /* a boundary of all the common sizes */
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t high = UINTPTR_MAX - ds->shm_segsz - 2 * huge;
-	void *attached;
-
-	if (is_fragile(ds))
-		return -EAGAIN;
-	high = high - high % huge + page;
-	attached = shmat(id, (const void *)high, SHM_RDONLY);
-	if (attached != (void *)-1) {
-		shmdt(attached);
-		return 0;
-	}
-	if (errno == EINVAL)
-		return 1;
-	return errno == ENOMEM ? 0 : -errno;
 }

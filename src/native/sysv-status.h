@@ -38,6 +38,3 @@ bool sysv_may_set(const struct ipc_perm *perm, const struct caller *caller);
 /* Which of the caller's supplementary groups can make a difference to that. */
 enum caller_groups sysv_groups_decide(const struct shmid_ds *ds,
 				      const struct caller *caller);
-
-/* 1 if segment @id is of huge pages, 0 if not, or a negative errno: -EACCES too. */
-int sysv_is_huge(int id, const struct shmid_ds *ds);

@@ -56,20 +56,15 @@ static const struct number *find_number(const char *name)
 	return NULL;
 }
 
-static int is_huge(struct sysv_file *f, const struct shmid_ds *ds, int id)
-{
-	_cleanup_segment_ struct sysv_segment *segment = sysv_file_segment(f);
-
-	if (segment && (segment->huge || segment->fd >= 0))
-		return segment->huge;
-	return id < 0 ? 0 : sysv_is_huge(id, ds);
-}
-
+/*
+ * Nothing tells of huge pages but what is attached, and to be asked attaches nothing: it
+ * would show in nattch, and be the end of what goes with its last attachment.
+ */
 static void tell_flags(struct sysv_file *f, const struct shmid_ds *ds, int id, char *text)
 {
 	bool dest = sysv_is_removed(ds);
 	bool locked = ds->shm_perm.mode & SHM_LOCKED;
-	bool huge = is_huge(f, ds, id) > 0;
+	bool huge = sysv_segments_is_huge(&sysv_kind_of(f->file.kind)->segments, id);
 
 	snprintf(text, TEXT_SIZE, "%s%s%s%s%s", dest ? "dest" : "",
 		 dest && locked ? "," : "", locked ? "locked" : "",

@@ -4,10 +4,12 @@
  * together as a file system's. Each is held against what shmctl(2) says.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <time.h>
 #include <unistd.h>
@@ -283,6 +285,56 @@ static void test_nobody_attached(void **state)
 #define MANY 1000
 
 /* What was done natively is seen by whoever looks afterwards. */
+/* Asks for whatever there is, and for what is refused, until it is killed. */
+static int ask(const void *path)
+{
+	static const char *const names[] = { "flags", "rss",   "swap", "nattch",
+					     "io",    "atime", "key",  "lpid" };
+	const int ends[] = { O_RDONLY, O_RDWR, O_RDWR | O_TRUNC };
+	char attribute[64], value[64];
+	struct stat st;
+
+	for (;;) {
+		for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+			snprintf(attribute, sizeof(attribute), "user.shmfs.%s", names[i]);
+			if (getxattr(path, attribute, value, sizeof(value)) < 0)
+				return -errno;
+		}
+		if (stat(path, &st) < 0 || access(path, R_OK) == 0)
+			return -EIO;
+		for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++)
+			if (open(path, ends[i] | O_CLOEXEC) >= 0)
+				return -EIO;
+		if (unlink(path) == 0 || chmod(path, 0666) == 0)
+			return -EIO;
+	}
+}
+
+#define LOOKS 300000
+
+/* The kernel is told of nothing that it would not be told of natively, not for a moment.
+ */
+static void test_asking_attaches_nothing(void **state)
+{
+	static const struct person bob = { .name = "bob", .uid = 1001, .gid = 1001 };
+	int id = segment_make_as(&alice, KEY, PAGE, 0600);
+	struct shmid_ds after, before = segment_status(id);
+	pid_t asker;
+	int attached = 0, r;
+
+	(void)state;
+	asker = person_start(&bob, ask, A);
+	for (int i = 0; i < LOOKS; i++)
+		attached += segment_status(id).shm_nattch > 0;
+	r = waitpid(asker, NULL, WNOHANG);
+	must(kill(asker, SIGKILL));
+	must(waitpid(asker, NULL, 0));
+	assert_int_equal(r, 0);
+	assert_int_equal(attached, 0);
+	after = segment_status(id);
+	assert_memory_equal(&after, &before, sizeof(after));
+}
+
 static void test_nothing_is_stale(void **state)
 {
 	int id = segment_make(KEY, MANY * PAGE, 0600);
@@ -386,6 +438,7 @@ static int run(void)
 		segments_test(test_what_is_told_of_open_files),
 		segments_test(test_extended_attributes),
 		segments_test(test_nobody_attached),
+		segments_test(test_asking_attaches_nothing),
 		segments_test(test_nothing_is_stale),
 		segments_test(test_statfs),
 		segments_test(test_df),
