@@ -41,9 +41,9 @@ static int finish_output(void)
 static int run(struct options *o)
 {
 	int ready = -1;
-	int r = mountpoint_check(&o->mountpoint, o->shm_dir);
+	struct place place;
 
-	if (r < 0)
+	if (mountpoint_hold(&o->mountpoint, o->shm_dir, &place) < 0)
 		return 1;
 	if (!o->foreground) {
 		ready = background_enter();
@@ -52,7 +52,7 @@ static int run(struct options *o)
 			return 1;
 		}
 	}
-	return session_run(o, ready) < 0 ? 1 : 0;
+	return session_run(o, &place, ready) < 0 ? 1 : 0;
 }
 
 /* Nothing of ours may get a number that means standard input, output or error. */

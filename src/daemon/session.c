@@ -6,6 +6,7 @@
  * process has given up what it does not need, since capabilities belong to threads.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -38,6 +39,7 @@
 #include "daemon/unmount.h"
 #include "daemon/waiter.h"
 #include "native/caller.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 
 /* How long a new daemon looks for names before it serves. */
@@ -45,6 +47,7 @@
 
 struct session {
 	struct options *options; /* libfuse eats its part of the arguments */
+	struct place *place;     /* until it is mounted on */
 	struct ops_context context;
 	struct fs_backing backing;
 	struct limits limits;
@@ -141,23 +144,41 @@ static int make_tree(struct session *s)
 	return r;
 }
 
+/*
+ * Mounts on the directory that is held, whatever its path is by now, and goes back to
+ * where we were. fusermount3, which libfuse may run, starts there, too.
+ */
+static bool mount_held(struct session *s)
+{
+	_cleanup_close_ int before = open(".", O_PATH | O_CLOEXEC);
+	int r = -1;
+
+	if (fchdir(s->place->fd) < 0)
+		fprintf(stderr, "%s\n", strerror(errno)); /* as libfuse says it */
+	else
+		r = fuse_session_mount(s->fuse, ".");
+	if (fchdir(before) < 0 && chdir("/") < 0)
+		return false;
+	/* Without memory libfuse says 0, and that is its device, too. */
+	return r == 0 && fuse_session_fd(s->fuse) > STDERR_FILENO;
+}
+
 static int mount_session(struct session *s)
 {
-	bool mounted = false;
 	const char *message;
+	bool mounted;
 	int r;
 
 	log_capture();
 	s->fuse = fuse_session_new(&s->options->fuse, &ops, sizeof(ops), &s->context);
-	if (s->fuse && fuse_session_mount(s->fuse, s->options->mountpoint) == 0)
-		/* Without memory libfuse says 0, and that is its device, too. */
-		mounted = fuse_session_fd(s->fuse) > STDERR_FILENO;
+	mounted = s->fuse && mount_held(s);
 	message = log_captured();
 	if (!mounted) {
 		mountpoint_explain(s->options->mountpoint, message);
 		return -EIO;
 	}
-	r = unmount_mounted(&s->unmount);
+	r = unmount_mounted(&s->unmount, s->place, &s->options->mountpoint);
+	mountpoint_release(s->place);
 	if (r < 0) {
 		log_error("'%s' is not as it was mounted: %s", s->options->mountpoint,
 			  strerror(-r));
@@ -606,10 +627,11 @@ static int session_done(struct session *s, int result)
 	return r;
 }
 
-int session_run(struct options *o, int ready)
+int session_run(struct options *o, struct place *place, int ready)
 {
 	struct session s = {
 		.options = o,
+		.place = place,
 		.context = {
 			.passthrough = o->passthrough != PASSTHROUGH_OFF,
 			.max_read = o->max_read,

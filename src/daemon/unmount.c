@@ -158,18 +158,13 @@ static int look(const struct unmount *u, struct statx *ret)
 	return take_fd(&fd);
 }
 
-/* Without a descriptor: it may be that there is none, and then to unmount takes this. */
-int unmount_mounted(struct unmount *u)
+int unmount_mounted(struct unmount *u, const struct place *place, char **path)
 {
-	struct statx x;
+	int r = mountpoint_device(place, path, &u->major, &u->minor);
 
+	u->mountpoint = *path;
 	u->mounted = true;
-	if (statx(AT_FDCWD, u->mountpoint, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC, 0,
-		  &x) < 0)
-		return -errno;
-	u->major = x.stx_dev_major;
-	u->minor = x.stx_dev_minor;
-	return 0;
+	return r;
 }
 
 /* Unmounts what is on the mount point, if it is ours. */

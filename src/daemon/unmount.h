@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "daemon/mountpoint.h"
+
 struct unmount {
 	const char *mountpoint; /* borrowed */
 	bool mounted;
@@ -21,8 +23,11 @@ struct unmount {
  */
 int unmount_init(struct unmount *u, const char *mountpoint);
 
-/* To be called when it is mounted. Returns 0 or a negative errno. */
-int unmount_mounted(struct unmount *u);
+/*
+ * To be called when it is mounted on @place, whose path *@path becomes, to be borrowed in
+ * place of the one before: 0 or a negative errno.
+ */
+int unmount_mounted(struct unmount *u, const struct place *place, char **path);
 
 /* Unmounts what was mounted, if it still is, whatever is in use of it. */
 void unmount_session(struct unmount *u, struct fuse_session *session);
