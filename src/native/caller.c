@@ -88,7 +88,7 @@ static uint32_t lacks(const struct caller *caller)
 
 	if (caller->thread <= 0 || get_capabilities(caller->thread, &its) < 0)
 		return LENT;
-	return LENT & ~its.of[0].effective;
+	return LENT & ~(caller->permitted ? its.of[0].permitted : its.of[0].effective);
 }
 
 bool caller_has(const struct caller *caller, unsigned int capability)

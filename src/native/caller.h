@@ -24,6 +24,11 @@ struct caller {
 	pid_t thread;
 	mode_t umask; /* what it creates is made with, see caller_umask() */
 	/*
+	 * Those that it is permitted count, not those that are effective: access(2) of a
+	 * process that is really root asks what that could do.
+	 */
+	bool permitted;
+	/*
 	 * Reads the caller's supplementary groups into @ret (@n places) and returns their
 	 * number, also where it is more than @n, or a negative errno. It costs a walk
 	 * through /proc, so it is called only where the group class can decide.

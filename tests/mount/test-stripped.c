@@ -180,6 +180,82 @@ static void test_own(void **state)
 		compare(&people[0], 0, 0600, ALL, i);
 }
 
+/*
+ * Root that acts as another user, or has made no capability effective, has them still:
+ * access(2) counts them, for the real user, and nothing else does.
+ */
+static int act_as_other(const char *dir, int (*act)(const char *))
+{
+	int r = errno_or(seteuid(OWNER + 1));
+
+	return r < 0 ? -EUCLEAN : act(dir);
+}
+
+static int act_without_effect(const char *dir, int (*act)(const char *))
+{
+	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct own[2];
+
+	if (syscall(SYS_capget, &header, own) < 0)
+		return -EUCLEAN;
+	own[0].effective = own[1].effective = 0;
+	return syscall(SYS_capset, &header, own) < 0 ? -EUCLEAN : act(dir);
+}
+
+ACT(may_write, access(at(dir, "f"), W_OK))
+ACT(may_execute, access(at(dir, "f"), X_OK))
+ACT(could_read, faccessat(AT_FDCWD, at(dir, "f"), R_OK, AT_EACCESS))
+
+struct real_root {
+	int (*as)(const char *dir, int (*act)(const char *));
+	int (*act)(const char *dir);
+	const char *dir;
+};
+
+static int act_really(const void *arg)
+{
+	const struct real_root *r = arg;
+
+	return r->as(r->dir, r->act);
+}
+
+static void test_real_root(void **state)
+{
+	static int (*const as[])(const char *, int (*)(const char *)) = {
+		act_as_other,
+		act_without_effect,
+	};
+	static int (*const each[])(const char *) = {
+		act_access, act_may_write, act_may_execute,
+		act_read,   act_write,     act_truncate,
+	};
+	static const mode_t modes[] = { 0000, 0400, 0600, 0644, 0111, 0755 };
+
+	(void)state;
+	person_needs_root();
+	for (size_t m = 0; m < COUNT(modes); m++)
+		for (size_t i = 0; i < COUNT(as) * COUNT(each); i++) {
+			struct real_root r = { as[i % COUNT(as)], each[i / COUNT(as)],
+					       PLAIN_DIR };
+			int expected, found;
+
+			arrange(PLAIN_DIR, OWNER, modes[m]);
+			arrange(NATIVE_DIR, OWNER, modes[m]);
+			expected = person_do(NULL, act_really, &r);
+			r.dir = MOUNT_DIR;
+			found = person_do(NULL, act_really, &r);
+			if (found != expected || expected == -EUCLEAN)
+				fail_msg("number %zu on mode %o: %s, not %s", i, modes[m],
+					 strerror(-found), strerror(-expected));
+		}
+	/* With the effective ids it counts what is effective, as for other calls. */
+	arrange(NATIVE_DIR, OWNER, 0000);
+	assert_int_equal(
+		person_do(NULL, act_really,
+			  &(struct real_root){ act_as_other, act_could_read, MOUNT_DIR }),
+		-EACCES);
+}
+
 static int read_segment(const char *dir)
 {
 	int fd = errno_or(open(dir, O_RDONLY | O_CLOEXEC));
@@ -222,6 +298,7 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		mount_test(test_objects),
 		mount_test(test_own),
+		mount_test(test_real_root),
 		segments_test(test_segments),
 	};
 
