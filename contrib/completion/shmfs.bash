@@ -6,7 +6,7 @@
 _shmfs_mount_options()
 {
 	local options='kind= shm_dir= ipcns= passthrough= coherence= restart= reserve poll=
-		ro rw exec noexec suid nosuid dev nodev sync async dirsync atime noatime
+		ro rw exec noexec remount suid nosuid dev nodev sync async dirsync atime noatime
 		allow_other allow_root auto_unmount default_permissions max_read= fsname= subtype=
 		defaults auto noauto nofail user nouser users owner group _netdev'
 	local before='' last=${1##*,}

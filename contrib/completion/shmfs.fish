@@ -33,6 +33,7 @@ function __shmfs_mount_options
         rw\t'for reading and writing' \
         exec\t'allow programs to be executed' \
         noexec\t'do not allow programs to be executed' \
+        remount\t'change these of a mount that is there' \
         suid\t'without effect' \
         nosuid\t'always so' \
         dev\t'without effect' \

@@ -15,6 +15,7 @@
 #include "daemon/log.h"
 #include "daemon/mountpoint.h"
 #include "daemon/options.h"
+#include "daemon/remount.h"
 #include "daemon/session.h"
 
 #define EXIT_USAGE 2
@@ -43,6 +44,8 @@ static int run(struct options *o)
 	int ready = -1;
 	struct place place;
 
+	if (o->remount)
+		return remount(o) < 0 ? 1 : 0;
 	if (mountpoint_hold(&o->mountpoint, o->shm_dir, &place) < 0)
 		return 1;
 	if (!o->foreground) {

@@ -149,6 +149,21 @@ static int explain(const char *path, int error)
 	return -error;
 }
 
+bool mountpoint_has_shmfs(const char *path)
+{
+	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC);
+	_cleanup_free_ char *absolute = NULL;
+	unsigned int major, minor;
+	bool found = false;
+	FILE *table = fd < 0 ? NULL : fopen("/proc/self/mountinfo", "re");
+
+	if (table && path_of(fd, &absolute) == 0)
+		found = find(table, absolute, is_shmfs, mount_of(fd), &major, &minor);
+	if (table)
+		fclose(table);
+	return found;
+}
+
 /* What is mounted there would hide what it shows, from native programs above all. */
 static bool is_shown(const struct statx *stx, const char *shown)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /* The place to mount on. */
+#include <stdbool.h>
 #include <stdio.h>
 
 /* A directory, and what tells of mounts: when it is mounted, to open that may fail. */
@@ -25,6 +26,9 @@ void mountpoint_release(struct place *p);
  */
 int mountpoint_device(const struct place *p, char **path, unsigned int *ret_major,
 		      unsigned int *ret_minor);
+
+/* Whether @path is the root of a mount of shmfs. */
+bool mountpoint_has_shmfs(const char *path);
 
 /* Prints that mounting on @path has failed, what was @said of it, and what to do. */
 void mountpoint_explain(const char *path, const char *said);

@@ -15,10 +15,11 @@
 #include "daemon/log.h"
 #include "daemon/options.h"
 
-#define OPTION(name, member)                              \
-	{                                                 \
-		name, offsetof(struct options, member), 1 \
+#define VALUE(name, member, value)                            \
+	{                                                     \
+		name, offsetof(struct options, member), value \
 	}
+#define OPTION(name, member) VALUE(name, member, 1)
 /* As FUSE_OPT_KEY(), whose conversion clang warns of. */
 #define KEY(name, key)                        \
 	{                                     \
@@ -39,6 +40,7 @@ static const struct fuse_opt templates[] = {
 	OPTION("coherence=%s", coherence_name),
 	OPTION("restart=%s", restart_name),
 	OPTION("reserve", reserve),
+	OPTION("remount", remount),
 	OPTION("poll=%s", poll_text),
 	OPTION("-f", foreground),
 	OPTION("-d", debug),
@@ -52,18 +54,27 @@ static const struct fuse_opt templates[] = {
 	OPTION("max_read=%s", max_read_text),
 	OPTION("fsname=%s", fsname),
 	OPTION("subtype=%s", subtype),
+	VALUE("ro", writable, 0),
 	FLAG_FOR_FUSE("ro"),
+	VALUE("rw", writable, 1),
 	FLAG_FOR_FUSE("rw"),
+	VALUE("exec", executable, 1),
 	FLAG_FOR_FUSE("exec"),
+	VALUE("noexec", executable, 0),
 	FLAG_FOR_FUSE("noexec"),
 	FLAG_FOR_FUSE("sync"),
 	FLAG_FOR_FUSE("async"),
 	FLAG_FOR_FUSE("dirsync"),
+	VALUE("noatime", noatime, 1),
 	FLAG_FOR_FUSE("noatime"),
 	OPTION("allow_other", allow_other),
 	OPTION("allow_root", allow_root),
 	FLAG_FOR_FUSE("auto_unmount"),
 	FLAG_FOR_FUSE("default_permissions"),
+
+	/* What mount(8) takes from the mount table to mount anew. */
+	OPTION("user_id=", of_table),
+	OPTION("group_id=", of_table),
 
 	/* Always in force here; mount.fuse3 passes the contrary on its own account. */
 	IGNORED("nosuid"),
@@ -71,7 +82,7 @@ static const struct fuse_opt templates[] = {
 	IGNORED("suid"),
 	IGNORED("dev"),
 	/* What only mount(8) and systemd read in fstab. */
-	IGNORED("atime"),
+	VALUE("atime", noatime, 0),
 	IGNORED("relatime"),
 	IGNORED("norelatime"),
 	IGNORED("strictatime"),
@@ -107,10 +118,7 @@ static int unknown(const char *arg)
 	char text[64];
 
 	snprintf(text, sizeof(text), "%s=", arg);
-	if (strcmp(arg, "remount") == 0)
-		log_error(
-			"remount is not possible: unmount, and mount with other options");
-	else if (!strchr(arg, '=') && fuse_opt_match(templates, text))
+	if (!strchr(arg, '=') && fuse_opt_match(templates, text))
 		log_error("option '%s' needs a value: see 'shmfs --help'", arg);
 	else
 		log_error("unknown option '%s': see 'shmfs --help' for those there are",
@@ -285,6 +293,10 @@ static int check_arguments(const struct options *o)
 
 static int check_values(struct options *o)
 {
+	if (o->of_table && !o->remount) {
+		unknown("user_id=, group_id=");
+		return -EINVAL;
+	}
 	if (check_arguments(o) < 0)
 		return -EINVAL;
 	if (check_kind(o) < 0)
@@ -357,6 +369,11 @@ static int add_defaults(struct options *o)
 	return r;
 }
 
+int options_set_noexec(struct options *o)
+{
+	return o->executable > 0 ? 0 : add_option(o, "noexec", "");
+}
+
 /* libfuse leaves it where it keeps an option, and would take what we add for arguments.
  */
 static void drop_separator(struct fuse_args *args)
@@ -375,7 +392,7 @@ int options_parse(int argc, char *argv[], struct options *ret)
 	struct fuse_args args = FUSE_ARGS_INIT(argc, argv);
 	int r;
 
-	*ret = (struct options){ .fuse = args };
+	*ret = (struct options){ .fuse = args, .writable = -1, .executable = -1 };
 	if (fuse_opt_parse(&ret->fuse, ret, templates, take) < 0)
 		return -EINVAL;
 	drop_separator(&ret->fuse);
@@ -443,8 +460,10 @@ void options_help(void)
 	      "Mount options:\n"
 	      "    -o ro|rw                read-only or not\n"
 	      "    -o exec|noexec          whether programs can be executed\n"
+	      "    -o remount              change ro, rw, exec, noexec of a mount that is there\n"
 	      "    -o sync|async|dirsync   as in mount(8)\n"
-	      "    -o noatime              do not update access times of the mount\n"
+	      "    -o noatime              do not update access times of the objects by reading\n"
+	      "                            them on the mount (for root, Linux 5.12)\n"
 	      "    -o allow_other          serve all users (root's default)\n"
 	      "    -o allow_root           serve root besides the user who mounts\n"
 	      "    -o auto_unmount         unmount when the daemon ends for any reason\n"

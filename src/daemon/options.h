@@ -45,6 +45,11 @@ struct options {
 	unsigned int max_read; /* bytes, 0: no limit */
 	unsigned int poll_us;  /* the longest look for a request before sleeping */
 	int reserve;
+	int noatime; /* for libfuse, too */
+	int remount;
+	int of_table;   /* options that nobody gives but mount(8) with remount */
+	int writable;   /* 0 or 1, -1: nothing is said of it; for libfuse, too */
+	int executable; /* likewise */
 	int allow_other;
 	int allow_root;
 	int foreground;
@@ -61,6 +66,9 @@ struct options {
  */
 int options_parse(int argc, char *argv[], struct options *ret);
 void options_done(struct options *o);
+
+/* Nothing is to be executed, unless that was asked for: 0, or a negative errno. */
+int options_set_noexec(struct options *o);
 
 /* The text of --help, on standard output. */
 void options_help(void);

@@ -91,6 +91,7 @@ static int open_kind(const struct options *o, const struct kind_ops *of,
 	struct kind_config config = {
 		.shm_dir = o->shm_dir,
 		.reserve = o->reserve,
+		.noatime = o->noatime,
 		.changes = o->coherence == COHERENCE_NOTIFY,
 	};
 	int r = kind_new(of, &config, ret);
@@ -315,6 +316,9 @@ static int get_ready(struct session *s)
 		r = ipcns_enter(s->options->ipcns);
 	if (r == 0)
 		r = make_tree(s);
+	/* As natively: in containers /dev/shm commonly is noexec. */
+	if (r == 0 && tree_is_noexec(&s->context.tree))
+		r = options_set_noexec(s->options);
 	if (r == 0)
 		r = mount_session(s);
 	if (r == 0)

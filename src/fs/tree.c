@@ -33,6 +33,16 @@ void tree_set_direct(struct tree *t)
 		fs_set_direct(t->fs[i]);
 }
 
+bool tree_is_noexec(const struct tree *t)
+{
+	struct statvfs st;
+
+	for (unsigned int i = 0; i < t->n; i++)
+		if (fs_statfs(t->fs[i], &st) == 0 && st.f_flag & ST_NOEXEC)
+			return true;
+	return false;
+}
+
 int tree_remember(struct tree *t)
 {
 	int r = 0;

@@ -28,6 +28,8 @@ void tree_add(struct tree *t, const char *name, struct fs *fs);
 void tree_done(struct tree *t);
 void tree_set_direct(struct tree *t);
 /* As the functions of fs/fs.h that are called so, for all file systems. */
+/* Whether natively nothing in one of them may be executed. */
+bool tree_is_noexec(const struct tree *t);
 int tree_remember(struct tree *t);
 int tree_restore(struct tree *t, const struct descriptors *open,
 		 struct descriptors *kept);

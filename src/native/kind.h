@@ -37,7 +37,8 @@ struct object_info {
 struct kind_config {
 	const char *shm_dir; /* POSIX: the directory of the objects */
 	bool reserve;        /* a new size is allocated at once, or refused */
-	bool changes;        /* the watch tells of all changes, not of removals alone */
+	bool noatime; /* reading sets no time of access, where the kernel lets us */
+	bool changes; /* the watch tells of all changes, not of removals alone */
 };
 
 /* What happened to what has or had a name; several at once where events are alike. */

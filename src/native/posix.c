@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "native/kind.h"
+#include "native/posix-dir.h"
 #include "native/posix-directory.h"
 #include "native/posix-file.h"
 #include "native/posix-list.h"
@@ -522,9 +523,9 @@ static int posix_new(const struct kind_config *config, struct kind **ret)
 	atomic_init(&p->root.file.refs, 1);
 	p->watch.fd = -1;
 	k = &p->kind;
-	p->dir = open(config->shm_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	p->dir = posix_dir_open(config->shm_dir, config->noatime);
 	if (p->dir < 0)
-		return -errno;
+		return p->dir;
 	if (fstatfs(p->dir, &st) < 0)
 		return -errno;
 	if (st.f_type != TMPFS_MAGIC)
