@@ -35,6 +35,16 @@
 /* Most callers are in a few groups; the kernel's limit is 65536. */
 #define GROUPS_USUAL 64
 
+/* Where there are two, the other one takes numbers of 16 bits. */
+#ifndef SYS_setgroups32
+#define SYS_setgroups32 SYS_setgroups
+#define SYS_getgroups32 SYS_getgroups
+#define SYS_setresuid32 SYS_setresuid
+#define SYS_setresgid32 SYS_setresgid
+#define SYS_geteuid32   SYS_geteuid
+#define SYS_getegid32   SYS_getegid
+#endif
+
 static struct {
 	uid_t uid;
 	gid_t gid;
@@ -100,17 +110,17 @@ bool caller_has(const struct caller *caller, unsigned int capability)
 
 static int set_groups(size_t n, const gid_t *groups)
 {
-	return syscall(SYS_setgroups, n, groups) < 0 ? -errno : 0;
+	return syscall(SYS_setgroups32, n, groups) < 0 ? -errno : 0;
 }
 
 static int set_gid(gid_t gid)
 {
-	return syscall(SYS_setresgid, -1, gid, -1) < 0 ? -errno : 0;
+	return syscall(SYS_setresgid32, -1, gid, -1) < 0 ? -errno : 0;
 }
 
 static int set_uid(uid_t uid)
 {
-	return syscall(SYS_setresuid, -1, uid, -1) < 0 ? -errno : 0;
+	return syscall(SYS_setresuid32, -1, uid, -1) < 0 ? -errno : 0;
 }
 
 bool caller_hides(void)
@@ -391,8 +401,8 @@ static bool thread_is(uid_t uid, gid_t gid, int groups, uint64_t without)
 {
 	struct capabilities own;
 
-	if (syscall(SYS_geteuid) != uid || syscall(SYS_getegid) != gid ||
-	    syscall(SYS_getgroups, 0, NULL) != groups || get_capabilities(0, &own) < 0)
+	if (syscall(SYS_geteuid32) != uid || syscall(SYS_getegid32) != gid ||
+	    syscall(SYS_getgroups32, 0, NULL) != groups || get_capabilities(0, &own) < 0)
 		return false;
 	return own.of[0].effective == (own.of[0].permitted & ~(uint32_t)without) &&
 	       own.of[1].effective == (own.of[1].permitted & ~(uint32_t)(without >> 32));
