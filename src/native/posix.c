@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #include "native/kind.h"
-#include "native/posix-dir.h"
 #include "native/posix-directory.h"
 #include "native/posix-file.h"
 #include "native/posix-list.h"
+#include "native/posix-mount.h"
 #include "native/posix-watch.h"
 
 #define ACL_ACCESS "system.posix_acl_access"
@@ -523,7 +523,7 @@ static int posix_new(const struct kind_config *config, struct kind **ret)
 	atomic_init(&p->root.file.refs, 1);
 	p->watch.fd = -1;
 	k = &p->kind;
-	p->dir = posix_dir_open(config->shm_dir, config->noatime);
+	p->dir = posix_mount_open(config->shm_dir, config->noatime);
 	if (p->dir < 0)
 		return p->dir;
 	if (fstatfs(p->dir, &st) < 0)

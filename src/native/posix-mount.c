@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "native/posix-dir.h"
+#include "native/posix-mount.h"
 #include "util/cleanup.h"
 
 static int open_without_atime(const char *path)
@@ -30,7 +30,7 @@ static int open_without_atime(const char *path)
 	return errno_or(openat(tree, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 }
 
-int posix_dir_open(const char *path, bool noatime)
+int posix_mount_open(const char *path, bool noatime)
 {
 	int fd = noatime ? open_without_atime(path) : -ENOSYS;
 
