@@ -173,7 +173,7 @@ class Commands(unittest.TestCase):
         if not (pages / "shmfs.1").exists():
             self.skipTest("there is no daemon")
         commands = self.commands(80)
-        self.assertGreater(len(commands), 20)
+        self.assertGreater(len(commands), 15)
         self.assertEqual(commands, self.commands(200))
         self.assertLessEqual(max(map(len, commands)), 80 - 11)
         subprocess.run(["sh", "-n"], input="\n".join(commands), check=True, text=True)
