@@ -9,132 +9,80 @@
  * Who waits for the lock gets it in turn, so that the next write has it again when the
  * request of a dead daemon is done with.
  */
-#include <dirent.h>
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "mount.h"
+#include "threads.h"
+#include "trap.h"
 #include "util/cleanup.h"
 
-#define PAGE   4096
 #define WRITES 3
 #define SIZE   (1 << 20)
 
 static struct {
-	int fd;
-	char *pages; /* one for each write */
+	struct trap trap; /* a page for each */
 	int object;
 	pthread_t threads[WRITES];
 	atomic_int tids[WRITES];
-} trap;
+} writes;
 
-static void trap_set(void)
+static void writes_init(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	trap.fd = must((int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK));
-	must(ioctl(trap.fd, UFFDIO_API, &api));
-	trap.pages = must(mmap(NULL, WRITES * PAGE, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-	range.range.start = (uintptr_t)trap.pages;
-	range.range.len = WRITES * PAGE;
-	must(ioctl(trap.fd, UFFDIO_REGISTER, &range));
-	trap.object = file_open(NATIVE_DIR, "a", O_RDWR);
+	assert_int_equal(trap_set(&writes.trap, WRITES), 0);
+	writes.object = file_open(NATIVE_DIR, "a", O_RDWR);
 	for (int i = 0; i < WRITES; i++)
-		atomic_store(&trap.tids[i], 0);
+		atomic_store(&writes.tids[i], 0);
 }
 
-static void trap_done(void)
+static void writes_done(void)
 {
 	for (int i = 0; i < WRITES; i++)
-		pthread_join(trap.threads[i], NULL);
-	munmap(trap.pages, WRITES * PAGE);
-	trap.object = close_fd(trap.object);
-	trap.fd = close_fd(trap.fd);
-}
-
-/* Of a thread of any process; '?': there is none. */
-static char state_of(pid_t pid, pid_t thread)
-{
-	char path[64], state = '?';
-	FILE *stat;
-
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", (int)pid, (int)thread);
-	stat = fopen(path, "re");
-	if (stat && fscanf(stat, "%*d (%*[^)]) %c", &state) != 1)
-		state = '?';
-	if (stat)
-		fclose(stat);
-	return state;
-}
-
-static bool has_thread_in(pid_t pid, char state)
-{
-	char path[64];
-	struct dirent *entry;
-	bool found = false;
-	DIR *threads;
-
-	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
-	threads = opendir(path);
-	while (threads && (entry = readdir(threads)))
-		found = found || state_of(pid, atoi(entry->d_name)) == state;
-	if (threads)
-		closedir(threads);
-	return found;
+		pthread_join(writes.threads[i], NULL);
+	trap_done(&writes.trap);
+	writes.object = close_fd(writes.object);
 }
 
 static void *write_page(void *arg)
 {
 	int i = (int)(intptr_t)arg;
 
-	atomic_store(&trap.tids[i], (int)gettid());
-	if (pwrite(trap.object, trap.pages + i * PAGE, 1, 0) != 1)
+	atomic_store(&writes.tids[i], (int)gettid());
+	if (pwrite(writes.object, writes.trap.pages + i * TRAP_PAGE, 1, 0) != 1)
 		abort();
 	return NULL;
 }
 
 static void start_write(int i)
 {
-	must(pthread_create(&trap.threads[i], NULL, write_page, (void *)(intptr_t)i) ? -1
-										     : 0);
+	must(pthread_create(&writes.threads[i], NULL, write_page, (void *)(intptr_t)i)
+		     ? -1
+		     : 0);
 }
 
 /* The next write has the lock. */
 static void await_trapped(void)
 {
-	struct pollfd p = { .fd = trap.fd, .events = POLLIN };
-	struct uffd_msg message;
-
-	while (read(trap.fd, &message, sizeof(message)) < 0)
-		poll(&p, 1, -1);
+	trap_await(&writes.trap, 1);
 }
 
 /* Write @i waits for the lock, behind whoever waits already. */
 static void queue_write(int i)
 {
 	start_write(i);
-	await_that(state_of(getpid(), atomic_load(&trap.tids[i])) == 'D');
+	await_that(thread_state(getpid(), atomic_load(&writes.tids[i])) == 'D');
 }
 
 static void let_go(int i)
 {
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)trap.pages + i * PAGE,
-						   PAGE } };
-
-	must(ioctl(trap.fd, UFFDIO_ZEROPAGE, &zero));
+	assert_int_equal(trap_open(&writes.trap, (size_t)i), 0);
 }
 
 /* What is held up. */
@@ -170,11 +118,11 @@ static void die_serving(int i, int number)
 {
 	pid_t pid = mount_pid();
 
-	await_that(has_thread_in(pid, 'D'));
+	await_that(threads_in_state(pid, 'D'));
 	queue_write(i + 1);
 	must(kill(pid, number));
 	/* So that the thread does not get to answer. */
-	await_that(state_of(pid, pid) == 'Z');
+	await_that(thread_state(pid, pid) == 'Z');
 	let_go(i);
 	mount_await_other(pid);
 	await_trapped();
@@ -186,7 +134,7 @@ static pthread_t begin(void)
 
 	file_make(NATIVE_DIR, "a", 0600, "text");
 	mount_start("restart=crash");
-	trap_set();
+	writes_init();
 	start_write(0);
 	await_trapped();
 	thread = start_allocating();
@@ -209,7 +157,7 @@ static void test_faults(void **state)
 	file_make(MOUNT_DIR, "b", 0600, "another");
 	file_expect(MOUNT_DIR, "b", "another");
 	let_go(2);
-	trap_done();
+	writes_done();
 	/* A new request is another one. */
 	assert_int_equal(end_allocating(start_allocating()), 0);
 	assert_int_equal(file_stat(MOUNT_DIR, "a").st_size, SIZE);
@@ -223,10 +171,10 @@ static void test_kills(void **state)
 	(void)state;
 	die_serving(0, SIGKILL);
 	die_serving(1, SIGKILL);
-	await_that(has_thread_in(mount_pid(), 'D'));
+	await_that(threads_in_state(mount_pid(), 'D'));
 	let_go(2);
 	assert_int_equal(end_allocating(thread), 0);
-	trap_done();
+	writes_done();
 	assert_int_equal(file_stat(MOUNT_DIR, "a").st_size, SIZE);
 	mount_stop();
 }

@@ -5,24 +5,21 @@
  * wait for her. When she ends, the daemon has all back.
  */
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "files.h"
 #include "mount.h"
 #include "segments.h"
+#include "trap.h"
 #include "util/cleanup.h"
 #include "victim.h"
 #include "weigh.h"
@@ -309,26 +306,8 @@ static void test_waits(void **state)
  */
 #define BUSY 120
 
-static struct {
-	int fd;
-	char *page;
-	atomic_uint truncated;
-} trap;
-
-static int set_trap(void)
-{
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
-
-	trap.fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
-	if (trap.fd < 0 || ioctl(trap.fd, UFFDIO_API, &api) < 0)
-		return -errno;
-	trap.page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			 -1, 0);
-	range.range.start = (uintptr_t)trap.page;
-	range.range.len = PAGE;
-	return errno_or(ioctl(trap.fd, UFFDIO_REGISTER, &range));
-}
+static struct trap trap; /* of one page */
+static atomic_uint truncated;
 
 struct path {
 	char text[64];
@@ -347,7 +326,7 @@ static void *keep_busy(void *arg)
 	int fd =
 		open(busy_path(NATIVE_DIR, arg).text, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 
-	if (pwrite(fd, trap.page, PAGE, 0) != PAGE)
+	if (pwrite(fd, trap.pages, PAGE, 0) != PAGE)
 		abort();
 	close(fd);
 	return NULL;
@@ -356,7 +335,7 @@ static void *keep_busy(void *arg)
 static void *truncate_busy(void *arg)
 {
 	if (truncate(busy_path(MOUNT_DIR, arg).text, 1) == 0)
-		atomic_fetch_add(&trap.truncated, 1);
+		atomic_fetch_add(&truncated, 1);
 	return NULL;
 }
 
@@ -372,21 +351,10 @@ static int start_threads(void *(*run)(void *))
 	return 0;
 }
 
-/* Until all who write wait for the page. */
-static void await_trapped(void)
-{
-	struct pollfd p = { .fd = trap.fd, .events = POLLIN };
-	struct uffd_msg message;
-
-	for (int n = 0; n < BUSY; n++)
-		while (read(trap.fd, &message, sizeof(message)) < 0)
-			poll(&p, 1, -1);
-}
-
 /* As root until the trap is set. */
 static int flood_busy(struct flood *f)
 {
-	int r = set_trap();
+	int r = trap_set(&trap, 1);
 
 	if (r < 0) {
 		f->error = -r;
@@ -398,7 +366,7 @@ static int flood_busy(struct flood *f)
 	r = start_threads(keep_busy);
 	if (r < 0)
 		return r;
-	await_trapped();
+	trap_await(&trap, BUSY);
 	f->taken = BUSY;
 	return start_threads(truncate_busy);
 }
@@ -406,13 +374,14 @@ static int flood_busy(struct flood *f)
 /* Her objects are hers again, and what was asked of them is done. */
 static int free_busy(void)
 {
-	struct uffdio_zeropage zero = { .range = { (uintptr_t)trap.page, PAGE } };
+	int r;
 
 	if (trap.fd < 0)
 		return 0;
-	if (ioctl(trap.fd, UFFDIO_ZEROPAGE, &zero) < 0)
-		return -errno;
-	await_that(atomic_load(&trap.truncated) == BUSY);
+	r = trap_open(&trap, 0);
+	if (r < 0)
+		return r;
+	await_that(atomic_load(&truncated) == BUSY);
 	return 0;
 }
 
