@@ -159,7 +159,7 @@ static const struct conditional conditionals[] = {
 	{ NULL, "prlimit64", 1, { { 2, SCMP_CMP_EQ, 0, 0 } } },
 	/* To the log and the service manager, but not to services (D-Bus). */
 	{ NULL, "socket", 2, { IS(0, AF_UNIX), MASKED(1, 0xf, SOCK_DGRAM) } },
-	{ NULL, "umount2", 1, { IS(1, MNT_DETACH) } },
+	{ NULL, "umount2", 1, { MASKED(1, UINT32_MAX & ~MNT_FORCE, MNT_DETACH) } },
 	/* For what is written to a file before its segment is there. */
 	{ &kind_sysv,
 	  "memfd_create",

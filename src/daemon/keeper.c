@@ -331,8 +331,9 @@ static bool is_hopeless(struct keeper *k, int status, uint64_t times[DEATHS_MAX]
 
 /* The descriptors are closed for a thread as well that a dead daemon has left: with them
  * the device goes, and who waits for an answer has an error. */
-static _Noreturn void give_up(void)
+static _Noreturn void give_up(struct keeper *k)
 {
+	k->abandon(k->context);
 	close_range(3, ~0U, 0);
 	exit(1);
 }
@@ -364,15 +365,15 @@ static void judge(struct keeper *k, int status, uint64_t times[DEATHS_MAX])
 	if ((phase != PHASE_SERVING || !k->announced) && k->deaths == 0) {
 		if (WIFSIGNALED(status))
 			log_error("the daemon died of signal %d", WTERMSIG(status));
-		give_up();
+		give_up(k);
 	}
 	if (phase == PHASE_ENDING || phase == PHASE_LEAVING) {
 		tell_death(status, "the mount may be left");
-		give_up();
+		give_up(k);
 	}
 	if (is_hopeless(k, status, times)) {
 		tell_death(status, "it does so again and again, and is given up");
-		give_up();
+		give_up(k);
 	}
 	tell_death(status, "another one takes over");
 	log_close();
@@ -392,7 +393,7 @@ int keeper_run(struct keeper *k)
 		r = start_daemon(k);
 		if (r < 0) {
 			log_error("no other daemon can be made: %s", strerror(-r));
-			give_up();
+			give_up(k);
 		}
 	}
 	return 0;

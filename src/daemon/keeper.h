@@ -15,7 +15,9 @@
 struct keeper {
 	/* To be called when the first daemon serves: 0, or a negative errno. */
 	int (*announce)(void *context);
-	void *context;
+	/* To be called when there will be no other daemon, and nobody has unmounted. */
+	void (*abandon)(void *context);
+	void *context; /* of those two */
 
 	struct descriptors own; /* that there were before the first daemon */
 	struct keeper_state *state;

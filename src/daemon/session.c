@@ -426,6 +426,13 @@ static int announce(void *context)
 	return 0;
 }
 
+static void abandon(void *context)
+{
+	struct session *s = context;
+
+	unmount_abort(&s->unmount);
+}
+
 /* Why no other daemon could go on in place of this one, or 0. */
 static int can_be_kept(struct session *s)
 {
@@ -451,6 +458,7 @@ static int let_keep(struct session *s)
 		return 0;
 	s->keeper = (struct keeper){
 		.announce = announce,
+		.abandon = abandon,
 		.context = s,
 	};
 	r = keeper_run(&s->keeper);

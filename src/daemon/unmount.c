@@ -167,19 +167,38 @@ int unmount_mounted(struct unmount *u, const struct place *place, char **path)
 	return r;
 }
 
-/* Unmounts what is on the mount point, if it is ours. */
+/*
+ * Unmounts what is on the mount point, if it is ours. Force aborts the connection: a
+ * thread that tells the kernel of a change keeps the device open while it waits for the
+ * directory, which somebody holds whose request we do not answer any more.
+ */
 static int unmount_own(struct unmount *u)
 {
 	struct statx x;
 	_cleanup_close_ int fd = look(u, &x);
 	char path[32];
+	int r;
 
 	if (fd < 0)
 		return fd;
 	if (x.stx_dev_major != u->major || x.stx_dev_minor != u->minor)
 		return -ESTALE;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	return errno_or(umount2(path, MNT_DETACH));
+	r = errno_or(umount2(path, MNT_FORCE | MNT_DETACH));
+	/* Root of a user namespace may not force. */
+	return r == -EPERM ? errno_or(umount2(path, MNT_DETACH)) : r;
+}
+
+void unmount_abort(const struct unmount *u)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/sys/fs/fuse/connections/%u/abort", u->minor);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	n = fd < 0 ? 0 : write(fd, "1", 1);
+	(void)n; /* where it is not to be had, requests fail with the last descriptor */
 }
 
 /* Somebody has unmounted it. */
@@ -215,8 +234,10 @@ void unmount_session(struct unmount *u, struct fuse_session *session)
 	r = close_device(fd);
 	if (r == 0 && !gone) {
 		r = unmount_own(u);
-		if (r == -EPERM)
+		if (r == -EPERM) {
+			unmount_abort(u);
 			r = end_helper(u, true);
+		}
 	}
 	if (r < 0)
 		log_error("'%s' is not unmounted: %s", u->mountpoint, strerror(-r));

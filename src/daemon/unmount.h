@@ -32,4 +32,10 @@ int unmount_mounted(struct unmount *u, const struct place *place, char **path);
 /* Unmounts what was mounted, if it still is, whatever is in use of it. */
 void unmount_session(struct unmount *u, struct fuse_session *session);
 
+/*
+ * Fails all requests, and those to come, where fusectl is mounted. Threads that wait in the
+ * kernel for others' requests go on then.
+ */
+void unmount_abort(const struct unmount *u);
+
 void unmount_done(struct unmount *u);

@@ -349,6 +349,8 @@ static int act_register(void)
 
 static int act_unmount(void)
 {
+	if (umount2("/nowhere", MNT_DETACH | MNT_FORCE) == 0 || errno != ENOENT)
+		return -EINVAL;
 	return umount2("/nowhere", MNT_DETACH) < 0 && errno == ENOENT ? 0 : -EINVAL;
 }
 
