@@ -285,6 +285,30 @@ static void *work(void *data)
  * The monitor
  */
 
+/* About what libfuse allocates for the requests of a thread. */
+#define BUFFER_SIZE ((1 << 20) + 4096)
+
+/*
+ * Called with the lock held. Takes a worker to lead, or returns NULL where there is none.
+ * A worker that has not received yet allocates its buffer first: without memory all
+ * requests would wait for it, and the leader that has a buffer can refuse them.
+ */
+static struct worker *take_leader(struct loop *l)
+{
+	struct worker *w = crew_take(&l->crew);
+	void *volatile memory;
+
+	if (!w || w->buf.mem)
+		return w;
+	memory = malloc(BUFFER_SIZE);
+	if (memory) {
+		free(memory);
+		return w;
+	}
+	crew_put(w);
+	return NULL;
+}
+
 /*
  * Called with the lock held. Request @number of @w takes long: somebody else has its role
  * while it goes on. Without anybody to lead the leader stays.
@@ -292,7 +316,7 @@ static void *work(void *data)
 static void find_slow(struct loop *l, struct worker *w, unsigned long number)
 {
 	bool leads = w->role == ROLE_LEADER;
-	struct worker *other = leads ? crew_take(&l->crew) : NULL;
+	struct worker *other = leads ? take_leader(l) : NULL;
 
 	if (leads && !other)
 		return;
