@@ -18,6 +18,7 @@
 #include "daemon/admission.h"
 #include "daemon/background.h"
 #include "daemon/confine.h"
+#include "daemon/demand.h"
 #include "daemon/figures.h"
 #include "daemon/groups.h"
 #include "daemon/ipcns.h"
@@ -30,6 +31,7 @@
 #include "daemon/notify.h"
 #include "daemon/ops.h"
 #include "daemon/passthrough.h"
+#include "daemon/presented.h"
 #include "daemon/privileges.h"
 #include "daemon/readiness.h"
 #include "daemon/removeipc.h"
@@ -64,86 +66,10 @@ struct session {
 	struct keeper keeper; /* where @kept */
 	bool kept;
 	struct requests *requests; /* likewise */
-	pthread_t namer;
-	bool names; /* that thread still looks for names */
+	pthread_t namer;           /* where @names */
+	bool names;                /* are still looked for */
 	char status[512];
 };
-
-static void explain_kind(const struct options *o, const struct kind_ops *of, int error)
-{
-	const char *why = strerror(-error);
-
-	if (of != &kind_posix)
-		log_error("kind=%s: %s: it takes System V IPC in the kernel, and "
-			  "/proc/sysvipc",
-			  of->name, why);
-	else if (error == -EMFILE || error == -ENOSPC)
-		log_error("shm_dir=%s cannot be watched: %s: see fs.inotify in sysctl(8)",
-			  o->shm_dir, why);
-	else
-		log_error("shm_dir=%s: %s: it must be the directory of a tmpfs",
-			  o->shm_dir, why);
-}
-
-static int open_kind(const struct options *o, const struct kind_ops *of,
-		     struct kind **ret)
-{
-	struct kind_config config = {
-		.shm_dir = o->shm_dir,
-		.reserve = o->reserve,
-		.noatime = o->noatime,
-		.changes = o->coherence == COHERENCE_NOTIFY,
-	};
-	int r = kind_new(of, &config, ret);
-
-	if (r < 0)
-		explain_kind(o, of, r);
-	return r;
-}
-
-/* One of @n among which the limits are shared out. */
-static int add_fs(struct session *s, const struct kind_ops *of, unsigned int n)
-{
-	_cleanup_(cleanup_kind) struct kind *kind = NULL;
-	struct fs_config config;
-	struct fs *fs;
-	int r = open_kind(s->options, of, &kind);
-
-	if (r < 0)
-		return r;
-	config = (struct fs_config){
-		.kind = kind,
-		.files = limits_share(s->limits.files, n),
-		.handles = limits_share(s->limits.handles, n),
-		.shared = caller_serves_all(),
-		.keeps = s->context.keeps,
-	};
-	if (s->options->passthrough != PASSTHROUGH_OFF)
-		config.backing = &s->backing;
-	r = fs_new(&config, &fs);
-	if (r < 0) {
-		log_error("no file system: %s", strerror(-r));
-		return r;
-	}
-	kind = NULL; /* taken over */
-	tree_add(&s->context.tree, of->name, fs);
-	return 0;
-}
-
-static int make_tree(struct session *s)
-{
-	const struct kind_ops *kind = s->options->kind;
-	unsigned int n = 0;
-	int r;
-
-	while (kind->members && kind->members[n])
-		n++;
-	/* What holds the members takes no descriptors. */
-	r = add_fs(s, kind, n ? n : 1);
-	for (unsigned int i = 0; r == 0 && i < n; i++)
-		r = add_fs(s, kind->members[i], n);
-	return r;
-}
 
 /*
  * Mounts on the directory that is held, whatever its path is by now, and goes back to
@@ -209,14 +135,6 @@ static int serve_init(struct session *s)
 	return -EPROTO;
 }
 
-/* What is presented, in words. */
-static const char *subject(const struct options *o)
-{
-	if (o->kind->members)
-		return "all kinds";
-	return o->kind == &kind_posix ? o->shm_dir : "System V segments";
-}
-
 /* Finds out how data will flow, and says so, or that it may not flow so. */
 static int settle_io(struct session *s)
 {
@@ -235,7 +153,7 @@ static int settle_io(struct session *s)
 	if (r < 0)
 		tree_set_direct(&s->context.tree);
 	snprintf(s->status, sizeof(s->status),
-		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", subject(o),
+		 r < 0 ? "%s on %s: direct (%s)" : "%s on %s: %s", presented_subject(o),
 		 o->mountpoint, r < 0 ? why : "passthrough");
 	/* Nobody asked for it, and in the background only the journal would tell. */
 	if (r < 0 && o->passthrough == PASSTHROUGH_AUTO && !o->foreground)
@@ -315,7 +233,7 @@ static int get_ready(struct session *s)
 	if (r == 0 && s->options->ipcns)
 		r = ipcns_enter(s->options->ipcns);
 	if (r == 0)
-		r = make_tree(s);
+		r = presented_make(s->options, &s->limits, &s->backing, &s->context.tree);
 	/* As natively: in containers /dev/shm commonly is noexec. */
 	if (r == 0 && tree_is_noexec(&s->context.tree))
 		r = options_set_noexec(s->options);
@@ -368,22 +286,22 @@ static bool serves_request(void *context, const void *header)
 {
 	struct session *s = context;
 	const struct fuse_in_header *in = header;
-	struct fuse_out_header out = { .len = sizeof(out), .unique = in->unique };
+	const struct demand demand = { .unique = in->unique };
+	int r = 0;
 
 	if (s->for_one && !admission_to_one(header, geteuid()))
-		out.error = -EACCES;
+		r = -EACCES;
 	else if (s->kept)
-		out.error = requests_begin(s->requests, header);
-	if (out.error == 0)
+		r = requests_begin(s->requests, header);
+	if (r == 0)
 		return true;
-	if (out.error != -EACCES)
-		log_info("request %u %s: refused", in->opcode,
-			 out.error == -EBUSY
-				 ? "of the daemon before may still be carried out"
-				 : "was the death of daemons before");
-	/* Where the caller does not wait any more there is nobody to tell. */
-	if (write(fuse_session_fd(s->fuse), &out, sizeof(out)) < 0)
-		return false;
+	if (r == -EBUSY)
+		log_info("request %u may still be carried out for the daemon before: "
+			 "refused",
+			 in->opcode);
+	else if (r != -EACCES)
+		log_info("request %u killed earlier daemons: refused", in->opcode);
+	demand_answer(&demand, fuse_session_fd(s->fuse), r);
 	return false;
 }
 
@@ -583,9 +501,9 @@ static int serve(struct session *s)
 {
 	int r = loop_run(s->loop);
 
+	readiness_stopping();
 	if (r < 0)
 		log_error("serving requests failed: %s", strerror(-r));
-	readiness_stopping();
 	return r;
 }
 
@@ -604,7 +522,7 @@ static _Noreturn void leave(struct session *s, int r)
 	/* The keeper's are the same ones, and it closes them. */
 	if (!s->kept)
 		close_range(STDERR_FILENO + 1, ~0U, 0);
-	_exit(r < 0 ? 1 : 0);
+	_exit(r < 0);
 }
 
 /* Returns the error of the watch, if it is that which has ended the session. */

@@ -312,11 +312,8 @@ static int posix_rename(struct kind *k, const struct caller *caller, const char 
 	return errno_or(renameat2(dir, from, dir, to, flags));
 }
 
-/*
- * The rights in the directory decide, and with fs.protected_hardlinks those on the
- * object. It is found by a magic link: AT_EMPTY_PATH would take a right that callers have
- * not.
- */
+/* The rights in the directory decide, and with fs.protected_hardlinks those on the
+ * object. AT_EMPTY_PATH would take a right that callers do not have. */
 static int posix_link(struct native_file *f, const struct caller *caller,
 		      const char *name)
 {

@@ -388,8 +388,7 @@ static int set(struct sysv_file *f, const struct caller *caller,
 	/* Who has given it away must not set it a second time. */
 	if (is_set(caller, &was, &ds.shm_perm))
 		return 0;
-	/* The identifier may be another segment's by now, even one of the caller's own,
-	 * which would get the owner of this one. */
+	/* The identifier may be of another segment by now, even the caller's own. */
 	if (!sysv_may_set(&was, caller))
 		return -EPERM;
 	if (id < 0) {

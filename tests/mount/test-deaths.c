@@ -153,7 +153,7 @@ static void test_faults(void **state)
 	/* Still in the way, but nobody comes there any more. */
 	assert_int_equal(end_allocating(thread), EIO);
 	log = mount_log();
-	assert_non_null(strstr(log, "was the death of daemons before"));
+	assert_non_null(strstr(log, "killed earlier daemons"));
 	file_make(MOUNT_DIR, "b", 0600, "another");
 	file_expect(MOUNT_DIR, "b", "another");
 	let_go(2);
