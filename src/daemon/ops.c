@@ -72,7 +72,12 @@ static struct fuse_entry_param param_of(fuse_req_t req, const struct fs_entry *e
 	};
 }
 
-static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
+/*
+ * @made is the name that @caller's request has made, or NULL. It is taken back where the
+ * request was given up.
+ */
+static void reply_entry(fuse_req_t req, const struct caller *caller, const char *made,
+			int r, const struct fs_entry *e)
 {
 	const struct tree *tree = tree_of(req);
 	struct fuse_entry_param param;
@@ -82,8 +87,11 @@ static void reply_entry(fuse_req_t req, int r, const struct fs_entry *e)
 		return;
 	}
 	param = param_of(req, e);
-	if (fuse_reply_entry(req, &param) == -ENOENT)
-		tree_forget(tree, e->node, 1);
+	if (fuse_reply_entry(req, &param) != -ENOENT)
+		return;
+	if (made)
+		tree_unmake(tree, caller, made, e);
+	tree_forget(tree, e->node, 1);
 }
 
 static void reply_attr(fuse_req_t req, int r, const struct stat *st, bool keep)
@@ -129,7 +137,7 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 	/* Nothing there, for the kernel to keep, is an entry without a node. */
 	if (r == -ENOENT && e.keep_name)
 		r = 0;
-	reply_entry(req, r, &e);
+	reply_entry(req, &caller, NULL, r, &e);
 }
 
 static void op_forget(fuse_req_t req, fuse_ino_t node, uint64_t lookups)
@@ -169,24 +177,6 @@ static void op_setattr(fuse_req_t req, fuse_ino_t node, struct stat *attr, int s
 	reply_attr(req, r, &st, false);
 }
 
-/* Answers with what has been made as @name, and takes it back where that was given up. */
-static void reply_made(fuse_req_t req, const struct caller *caller, const char *name,
-		       int r, const struct fs_entry *e)
-{
-	const struct tree *tree = tree_of(req);
-	struct fuse_entry_param param;
-
-	if (r < 0) {
-		reply_status(req, r);
-		return;
-	}
-	param = param_of(req, e);
-	if (fuse_reply_entry(req, &param) == -ENOENT) {
-		tree_unmake(tree, caller, name, e);
-		tree_forget(tree, e->node, 1);
-	}
-}
-
 static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t mode,
 		     dev_t device)
 {
@@ -195,7 +185,7 @@ static void op_mknod(fuse_req_t req, fuse_ino_t parent, const char *name, mode_t
 	int r = tree_mknod(tree_of(req), &caller, parent, name, mode, &e);
 
 	(void)device;
-	reply_made(req, &caller, name, r, &e);
+	reply_entry(req, &caller, name, r, &e);
 }
 
 /* Shared memory knows neither directories nor symbolic links. */
@@ -227,7 +217,7 @@ static void op_link(fuse_req_t req, fuse_ino_t node, fuse_ino_t parent, const ch
 	struct fs_entry e;
 	int r = tree_link(tree_of(req), &caller, node, parent, name, &e);
 
-	reply_made(req, &caller, name, r, &e);
+	reply_entry(req, &caller, name, r, &e);
 }
 
 static void unref(void *file)

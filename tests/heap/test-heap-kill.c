@@ -117,6 +117,7 @@ static bool die_at(unsigned int which, unsigned int n)
 		struct shmfs_heap *heap;
 		unsigned int seed = which;
 
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap) < 0)
 			_exit(1);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
