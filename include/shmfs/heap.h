@@ -32,8 +32,8 @@
  * heap locked for as long as its process lives.
  *
  * Processes: after fork(2) the child is attached on its own before fork() returns. A
- * transaction that was under way is the parent's alone. Children that are made by clone(2)
- * itself or by vfork(2) must not use the heap. execve(2) ends the attachment.
+ * transaction that was under way is the parent's alone. Children that are made by
+ * clone(2) itself or by vfork(2) must not use the heap. execve(2) ends the attachment.
  *
  * Since: 0.2
  */
@@ -113,8 +113,8 @@ int shmfs_heap_open(const char *name, enum shmfs_how how,
  * @ret:  the attachment
  *
  * It takes the permission to read. The attachment can look names up, list them and read
- * memory, as far as the writers keep it in a state that can be read. A function that would
- * change the heap returns -EROFS. Writers never wait for such a reader.
+ * memory, as far as the writers keep it in a state that can be read. A function that
+ * would change the heap returns -EROFS. Writers never wait for such a reader.
  *
  * Ownership, threads, cost: as for shmfs_heap_open().
  *
@@ -126,8 +126,8 @@ int shmfs_heap_open_read_only(const char *name, struct shmfs_heap **ret);
 
 /**
  * shmfs_heap_open_fd() - attach to a heap in any file that can be mapped
- * @fd:   a descriptor of the file: on a shmfs mount, a memfd, a file on disk. It stays the
- *        caller's and can be closed at once
+ * @fd:   a descriptor of the file: on a shmfs mount, a memfd, a file on disk. It stays
+ * the caller's and can be closed at once
  * @mode: SHMFS_READ_ONLY or SHMFS_READ_WRITE
  * @ret:  the attachment
  *
@@ -451,8 +451,8 @@ typedef int (*shmfs_heap_fn)(const struct shmfs_heap_name *name, void *data);
  *
  * The names are those of one moment, in no particular order.
  *
- * Threads: any. @fn is called on the calling thread. Cost: grows with the names there are,
- * of which a copy is made.
+ * Threads: any. @fn is called on the calling thread. Cost: grows with the names there
+ * are, of which a copy is made.
  *
  * Return: 0 after the last name; what @fn returned if it was not 0; or a negative errno:
  * -ENOMEM   no memory of the process for the copy
@@ -467,15 +467,15 @@ int shmfs_heap_list(struct shmfs_heap *heap, shmfs_heap_fn fn, void *data);
  * shmfs_heap_begin() - begin a transaction
  * @heap: an attachment that may write
  *
- * The thread has the heap's lock until shmfs_heap_commit() or shmfs_heap_abort(). Whatever
- * it changes by functions of the heap, and the bytes that it names to shmfs_heap_log(), are
- * as they were if the process dies before it commits. Other threads
+ * The thread has the heap's lock until shmfs_heap_commit() or shmfs_heap_abort().
+ * Whatever it changes by functions of the heap, and the bytes that it names to
+ * shmfs_heap_log(), are as they were if the process dies before it commits. Other threads
  * and processes that change the heap wait, and those that look names up do not.
  *
  * A transaction can be begun within another; the outermost one counts.
  *
- * Threads: any. Cost: constant. After the death of the process that had the lock, the next
- * one waits for 5 to 100 ms.
+ * Threads: any. Cost: constant. After the death of the process that had the lock, the
+ * next one waits for 5 to 100 ms.
  *
  * Return: 0, or a negative errno:
  * -EROFS  the attachment may only read
@@ -620,8 +620,8 @@ typedef void (*shmfs_heap_problem_fn)(const char *problem, void *data);
 
 /**
  * shmfs_heap_check() - look whether a heap is in order
- * @heap: an attachment. One that may write has the lock meanwhile, and sees the heap as it
- *        is between two changes; one that may only read can find it in the middle of one
+ * @heap: an attachment. One that may write has the lock meanwhile, and sees the heap as
+ * it is between two changes; one that may only read can find it in the middle of one
  * @fn:   called for each problem, or NULL
  * @data: handed to it
  *

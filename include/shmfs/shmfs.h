@@ -54,16 +54,16 @@
  * Ownership
  *	What a function returns through its last parameter belongs to the caller, who
  *	gives it back with shmfs_object_close(), shmfs_sysv_close(),
- *	shmfs_region_unmap() or shmfs_heap_close(). They accept NULL and return NULL, so that
- *	`object = shmfs_object_close(object)` leaves no dangling pointer. A region does
- *	not need its object or segment: they can be given back in any order.
+ *	shmfs_region_unmap() or shmfs_heap_close(). They accept NULL and return NULL, so
+ *that `object = shmfs_object_close(object)` leaves no dangling pointer. A region does not
+ *need its object or segment: they can be given back in any order.
  *
  * Threads
- *	There are no globals, but for what heaps need when the process forks. Functions that take a pointer to const may be called by many
- *	threads at once on the same object, segment or region. The others (giving back and
- *	shrinking) need it for themselves, as free(3) does. Memory that is shared is not
- *	locked by being mapped: threads and processes that use it synchronise as they
- *	always must.
+ *	There are no globals, but for what heaps need when the process forks. Functions
+ *that take a pointer to const may be called by many threads at once on the same object,
+ *segment or region. The others (giving back and shrinking) need it for themselves, as
+ *free(3) does. Memory that is shared is not locked by being mapped: threads and processes
+ *that use it synchronise as they always must.
  *
  * SIGBUS
  *	A region lies within its object when it is mapped, always. There are two ways left

@@ -33,8 +33,8 @@ int unmount_mounted(struct unmount *u, const struct place *place, char **path);
 void unmount_session(struct unmount *u, struct fuse_session *session);
 
 /*
- * Fails all requests, and those to come, where fusectl is mounted. Threads that wait in the
- * kernel for others' requests go on then.
+ * Fails all requests, and those to come, where fusectl is mounted. Threads that wait in
+ * the kernel for others' requests go on then.
  */
 void unmount_abort(const struct unmount *u);
 

@@ -114,7 +114,8 @@ static void unmake(const struct sysv_pending *p, int id)
 	_as_caller_ struct caller_guard guard = { .ids = false };
 	struct shmid_ds ds;
 
-	if (check_made(p, id, &ds) == 0 && caller_enter(&p->user, GROUPS_NONE, &guard) == 0)
+	if (check_made(p, id, &ds) == 0 &&
+	    caller_enter(&p->user, GROUPS_NONE, &guard) == 0)
 		shmctl(id, IPC_RMID, NULL);
 }
 

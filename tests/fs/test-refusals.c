@@ -106,8 +106,8 @@ static void test_link_comes_back(void **state)
 }
 
 /*
- * One of three names is gone, of which the kernel was not told yet. By the other one it is
- * truncated after a refusal, also if the kernel asks for capabilities before that.
+ * One of three names is gone, of which the kernel was not told yet. By the other one it
+ * is truncated after a refusal, also if the kernel asks for capabilities before that.
  */
 static void test_other_name_comes_back(void **state)
 {

@@ -26,9 +26,9 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-#define HERS       SCRATCH_DIR "/hers"
-#define SPOT       HERS "/spot"
-#define AWAY       HERS "/away from here"
+#define HERS SCRATCH_DIR "/hers"
+#define SPOT HERS "/spot"
+#define AWAY HERS "/away from here"
 
 static bool is_shmfs(const char *dir)
 {
