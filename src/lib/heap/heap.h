@@ -2,8 +2,9 @@
 #pragma once
 /*
  * An attachment to a heap, for the files of this folder: blocks <- names, blocks <-
- * growth, and all of them on log <- lock <- slot.
+ * growth, and all of them on log <- lock <- owned <- slot.
  */
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -39,6 +40,17 @@ struct shmfs_heap {
 static inline struct format_header *heap_header(const struct shmfs_heap *h)
 {
 	return (void *)h->base;
+}
+
+/* Why @h must not change the heap: it may only read, or is lost; else 0. */
+static inline int heap_refusal(struct shmfs_heap *h)
+{
+	int lost;
+
+	if (h->owner)
+		return 0;
+	lost = atomic_load_explicit(&h->lost, memory_order_relaxed);
+	return lost < 0 ? lost : -EROFS;
 }
 
 /* As heap_size() below, where the heap seems to be larger than what was seen. */

@@ -1,36 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock is a futex that names its owner. A process id in shared memory could be that
- * of a namesake in another container, so the owner is a slot (slot.h). A waiter that has
- * waited for long asks the kernel whether the slot's process is alive. If it is dead, the
- * first to replace the dead owner in the word has the lock, and undoes what the dead one
- * had not committed. Should that process die as well, the next does the same.
- *
- * A waiter asks after a time without a wake-up. So a wake-up that went to a process which
- * was killed before it ran costs that time, and not for ever.
+ * The lock is a word with an owner (owned.h). A process that inherits it from a dead owner
+ * undoes what that owner had not committed. Should the heir die as well, the next does the
+ * same.
  */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
-#include <linux/futex.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/heap/blocks.h"
 #include "lib/heap/lock.h"
 #include "lib/heap/log.h"
-#include "lib/heap/slot.h"
+#include "lib/heap/owned.h"
 #include "native/public.h"
-
-/* How long to wait before asking whether the owner is alive: at first, and at most. */
-#define ASK_FIRST_NS 5000000
-#define ASK_MOST_NS  100000000
-
-/* Looks at the lock before sleeping, as it is held for a microsecond. */
-#define LOOKS 100
 
 /* Its address tells threads apart. */
 static _Thread_local char thread;
@@ -38,38 +19,6 @@ static _Thread_local char thread;
 static uint32_t *word_of(const struct shmfs_heap *h)
 {
 	return &heap_header(h)->lock;
-}
-
-static bool swap(struct shmfs_heap *h, uint32_t *expected, uint32_t value)
-{
-	return __atomic_compare_exchange_n(word_of(h), expected, value, false,
-					   __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-}
-
-/* Returns false when the time was over. */
-static bool sleep_on(struct shmfs_heap *h, uint32_t word, long ns)
-{
-	const struct timespec time = { .tv_nsec = ns };
-
-	return syscall(SYS_futex, word_of(h), FUTEX_WAIT, word, &time, NULL, 0) == 0 ||
-	       errno != ETIMEDOUT;
-}
-
-static bool look(struct shmfs_heap *h)
-{
-	uint32_t word;
-
-	for (int i = 0; i < LOOKS; i++) {
-		word = 0;
-		if (swap(h, &word, h->owner))
-			return true;
-		if (word & FORMAT_WAITERS)
-			return false;
-#if defined(__x86_64__) || defined(__i386__)
-		__builtin_ia32_pause();
-#endif
-	}
-	return false;
 }
 
 /* Undoes what the dead owner had begun, and ends its change of names. */
@@ -84,45 +33,6 @@ static void recover(struct shmfs_heap *h)
 	header->deaths++;
 }
 
-/*
- * Waits until the lock is ours. The word says from here on that somebody waits, since
- * others may have gone to sleep before.
- */
-static void wait_for(struct shmfs_heap *h)
-{
-	long ns = ASK_FIRST_NS;
-	uint32_t asked = 0, word;
-
-	for (;;) {
-		word = __atomic_load_n(word_of(h), __ATOMIC_RELAXED);
-		if (!word) {
-			if (swap(h, &word, h->owner | FORMAT_WAITERS))
-				return;
-			continue;
-		}
-		if (!(word & FORMAT_WAITERS) && !swap(h, &word, word | FORMAT_WAITERS))
-			continue;
-		word |= FORMAT_WAITERS;
-		if (sleep_on(h, word, ns))
-			continue;
-		if (!slot_is_alive(h, word & FORMAT_OWNER) &&
-		    swap(h, &word, h->owner | FORMAT_WAITERS)) {
-			recover(h);
-			return;
-		}
-		ns = asked == word && ns < ASK_MOST_NS ? ns * 2 : ASK_FIRST_NS;
-		asked = word;
-	}
-}
-
-static void unlock(struct shmfs_heap *h)
-{
-	uint32_t before = __atomic_exchange_n(word_of(h), 0, __ATOMIC_RELEASE);
-
-	if (before & FORMAT_WAITERS)
-		syscall(SYS_futex, word_of(h), FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 bool lock_is_mine(struct shmfs_heap *h)
 {
 	return atomic_load_explicit(&h->holder, memory_order_relaxed) == &thread;
@@ -130,15 +40,13 @@ bool lock_is_mine(struct shmfs_heap *h)
 
 int lock_hold(struct shmfs_heap *h)
 {
-	int r = atomic_load_explicit(&h->lost, memory_order_relaxed);
+	int r = heap_refusal(h);
 
-	if (!h->writable)
-		r = -EROFS;
 	if (r < 0)
 		return r;
 	if (!lock_is_mine(h)) {
-		if (!look(h))
-			wait_for(h);
+		if (owned_take(h, word_of(h), 0, NULL) == OWNED_INHERITED)
+			recover(h);
 		atomic_store_explicit(&h->holder, &thread, memory_order_relaxed);
 	}
 	h->holds++;
@@ -156,7 +64,7 @@ void lock_release(struct shmfs_heap *h)
 				 __ATOMIC_RELEASE);
 	h->naming = false;
 	atomic_store_explicit(&h->holder, NULL, memory_order_relaxed);
-	unlock(h);
+	owned_give(word_of(h));
 }
 
 int64_t lock_enter(struct shmfs_heap *h)

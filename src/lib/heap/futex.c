@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/heap/futex.h"
+#include "util/cleanup.h"
+
+#define SECOND_NS 1000000000L
+
+int deadline_make(int clock, const struct timespec *time, struct deadline *ret)
+{
+	if (clock != CLOCK_MONOTONIC && clock != CLOCK_REALTIME)
+		return -EINVAL;
+	if (time->tv_nsec < 0 || time->tv_nsec >= SECOND_NS)
+		return -EINVAL;
+	*ret = (struct deadline){ clock, *time };
+	return 0;
+}
+
+/* The nanoseconds that are left, @most at most; 0 or less: none. */
+static long left_of(const struct deadline *d, long most)
+{
+	struct timespec now;
+	long seconds;
+
+	clock_gettime(d->clock, &now);
+	if (d->time.tv_sec < now.tv_sec)
+		return 0;
+	if (d->time.tv_sec - now.tv_sec > 1)
+		return most;
+	seconds = (long)(d->time.tv_sec - now.tv_sec);
+	if (seconds > 0 && d->time.tv_nsec >= now.tv_nsec)
+		return most;
+	seconds = seconds * SECOND_NS + d->time.tv_nsec - now.tv_nsec;
+	return seconds < most ? seconds : most;
+}
+
+int futex_sleep(const uint32_t *word, uint32_t value, long ns,
+		const struct deadline *until)
+{
+	long sleep = until ? left_of(until, ns) : ns;
+	const struct timespec time = { .tv_nsec = sleep };
+	int r;
+
+	if (sleep <= 0)
+		return -ETIMEDOUT;
+	r = errno_or((int)syscall(SYS_futex, word, FUTEX_WAIT, value, &time, NULL, 0));
+	if (r == 0 || r == -EAGAIN)
+		return 0;
+	return r == -ETIMEDOUT && sleep < ns ? -ETIMEDOUT : -EAGAIN;
+}
+
+int futex_wake(const uint32_t *word, int n)
+{
+	return (int)syscall(SYS_futex, word, FUTEX_WAKE, n, NULL, NULL, 0);
+}

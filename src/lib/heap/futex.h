@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * Sleeping on a word of shared memory. Nobody sleeps for long at once: who sleeps looks
+ * from time to time whether those he waits for are alive, and whether a wake-up went to
+ * somebody who was killed before he ran.
+ */
+#include <limits.h>
+#include <stdint.h>
+#include <time.h>
+
+/* How long to sleep before looking: at first, and at most. */
+#define FUTEX_FIRST_NS 5000000L
+#define FUTEX_MOST_NS  100000000L
+
+/* Until when somebody waits; where there is no deadline, for ever. */
+struct deadline {
+	clockid_t clock;
+	struct timespec time;
+};
+
+/* -EINVAL where @clock is neither CLOCK_MONOTONIC nor CLOCK_REALTIME, or @time is none.
+ */
+int deadline_make(int clock, const struct timespec *time, struct deadline *ret);
+
+#define FUTEX_ALL INT_MAX
+
+/*
+ * Sleeps for as long as *@word is @value. Returns 0 when woken, or where *@word was
+ * another; -EAGAIN after @ns or for a signal, when it is time to look; -ETIMEDOUT after
+ * the deadline @until, which may be NULL.
+ */
+int futex_sleep(const uint32_t *word, uint32_t value, long ns,
+		const struct deadline *until);
+/* Wakes up to @n of those who sleep on @word. Returns how many. */
+int futex_wake(const uint32_t *word, int n);
+
+/* How long to sleep after @ns were in vain. */
+static inline long futex_longer(long ns)
+{
+	return ns < FUTEX_MOST_NS / 2 ? ns * 2 : FUTEX_MOST_NS;
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nobody can tell a process id in shared memory from its namesake in another container,
+ * so an owner is a slot (slot.h), and who waits for long asks the kernel whether the
+ * slot's process is alive. If it is not, whoever replaces the dead owner in the word
+ * first has it.
+ *
+ * A waiter asks after a time without a wake-up, so a wake-up that went to somebody who
+ * was killed before he ran costs that time, and not for ever.
+ */
+#include <errno.h>
+
+#include "lib/heap/owned.h"
+#include "lib/heap/slot.h"
+
+/* Looks at the word before sleeping, as it is often had for a microsecond only. */
+#define LOOKS 100
+
+static uint32_t load(const uint32_t *word)
+{
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+static bool look(struct shmfs_heap *h, uint32_t *word)
+{
+	uint32_t now;
+
+	for (int i = 0; i < LOOKS; i++) {
+		now = 0;
+		if (owned_swap(word, &now, h->owner))
+			return true;
+		if (now & FORMAT_WAITERS)
+			return false;
+#if defined(__x86_64__) || defined(__i386__)
+		__builtin_ia32_pause();
+#endif
+	}
+	return false;
+}
+
+static bool inherit(struct shmfs_heap *h, uint32_t *word, uint32_t now, uint32_t mark)
+{
+	return !slot_is_alive(h, now & FORMAT_OWNER) &&
+	       owned_swap(word, &now, h->owner | mark | FORMAT_WAITERS);
+}
+
+/*
+ * That others may wait too is in the word from here on: who came before us may have gone
+ * to sleep.
+ */
+static int wait_for(struct shmfs_heap *h, uint32_t *word, uint32_t mark,
+		    const struct deadline *until)
+{
+	long ns = FUTEX_FIRST_NS;
+	uint32_t asked = 0, now;
+	int r;
+
+	for (;;) {
+		now = load(word);
+		if (now == OWNED_LOST && mark)
+			return -ENOTRECOVERABLE;
+		if (!now) {
+			if (owned_swap(word, &now, h->owner | FORMAT_WAITERS))
+				return OWNED_FREE;
+			continue;
+		}
+		if (!(now & FORMAT_WAITERS) &&
+		    !owned_swap(word, &now, now | FORMAT_WAITERS))
+			continue;
+		now |= FORMAT_WAITERS;
+		r = futex_sleep(word, now, ns, until);
+		if (r == 0)
+			continue;
+		if (inherit(h, word, now, mark))
+			return OWNED_INHERITED;
+		if (r == -ETIMEDOUT)
+			return r;
+		ns = asked == now ? futex_longer(ns) : FUTEX_FIRST_NS;
+		asked = now;
+	}
+}
+
+int owned_take(struct shmfs_heap *h, uint32_t *word, uint32_t mark,
+	       const struct deadline *until)
+{
+	return look(h, word) ? OWNED_FREE : wait_for(h, word, mark, until);
+}
+
+int owned_try(struct shmfs_heap *h, uint32_t *word, uint32_t mark)
+{
+	uint32_t now = 0;
+
+	if (owned_swap(word, &now, h->owner))
+		return OWNED_FREE;
+	if (now == OWNED_LOST && mark)
+		return -ENOTRECOVERABLE;
+	return inherit(h, word, now, mark) ? OWNED_INHERITED : -EBUSY;
+}
+
+void owned_give(uint32_t *word)
+{
+	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) & FORMAT_WAITERS)
+		futex_wake(word, 1);
+}
+
+bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word)
+{
+	uint32_t now = load(word);
+
+	return now && now != OWNED_LOST && !slot_is_alive(h, now & FORMAT_OWNER);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#pragma once
+/*
+ * A word of the heap that says who has something: 0, or an owner (format.h), and whether
+ * somebody sleeps on it. It is the lock of the heap and that of each mutex. Who waits for
+ * an owner that died replaces him, and learns of it.
+ */
+#include "lib/heap/futex.h"
+#include "lib/heap/heap.h"
+
+/* Nobody gets the word any more. Only those words can be lost that mark the heirs. */
+#define OWNED_LOST 0xffffffffu
+
+/* The word was free, or had an owner that is dead. */
+enum { OWNED_FREE = 0, OWNED_INHERITED = 1 };
+
+static inline bool owned_swap(uint32_t *word, uint32_t *expected, uint32_t value)
+{
+	return __atomic_compare_exchange_n(word, expected, value, false, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+/* Takes the word if it is free. */
+static inline bool owned_take_free(struct shmfs_heap *h, uint32_t *word)
+{
+	uint32_t expected = 0;
+
+	return owned_swap(word, &expected, h->owner);
+}
+
+/*
+ * Takes the word as soon as it is free or its owner is dead, and returns which of these;
+ * or -ETIMEDOUT after the deadline @until, which may be NULL. An heir's word has the bits
+ * of @mark. If there are any, -ENOTRECOVERABLE for a word that is lost.
+ */
+int owned_take(struct shmfs_heap *h, uint32_t *word, uint32_t mark,
+	       const struct deadline *until);
+/* The same at once, or -EBUSY. */
+int owned_try(struct shmfs_heap *h, uint32_t *word, uint32_t mark);
+/* The word, which is ours, becomes free. */
+void owned_give(uint32_t *word);
+/* Whether the word has an owner that is dead. */
+bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word);
