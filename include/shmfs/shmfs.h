@@ -4,7 +4,7 @@
 /**
  * DOC: libshmfs
  *
- * Shared memory in C, as four nouns:
+ * Shared memory in C, as four nouns, and what synchronises processes in it:
  *
  * - a *shared-memory object* (<shmfs/object.h>) is named memory that any process of the
  *   machine can open. It has a name, a size, an owner and permissions, and it lives until
@@ -15,7 +15,10 @@
  *   part of any other file that can be mapped, in the address space of the process. It is
  *   there to be used with plain loads and stores;
  * - a *heap* (<shmfs/heap.h>) is an object in which processes allocate memory and give
- *   names to what they share, and which survives the death of any of them at any moment.
+ *   names to what they share, and which survives the death of any of them at any moment;
+ * - a *mutex* (<shmfs/mutex.h>), a *condition* (<shmfs/condition.h>), a *semaphore*
+ *   (<shmfs/semaphore.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
+ *   survive such deaths as well, also between containers.
  *
  * Who creates an object, and who uses it:
  *
@@ -73,9 +76,13 @@
  *
  * Since: 0.1
  */
+#include <shmfs/condition.h>
 #include <shmfs/heap.h>
+#include <shmfs/mutex.h>
 #include <shmfs/object.h>
+#include <shmfs/queue.h>
 #include <shmfs/region.h>
+#include <shmfs/semaphore.h>
 #include <shmfs/sysv.h>
 
 /*

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A thread is counted among those who wait before it unlocks the mutex. So who changes
+ * something under the mutex after that finds it counted, and wakes it.
+ *
+ * Who dies between a change and its signal dies with the mutex. Nobody wakes those who
+ * wait then, so they look for a dead holder from time to time.
+ */
+#include <errno.h>
+
+#include <shmfs/condition.h>
+
+#include "lib/sync/event.h"
+#include "lib/sync/mutex.h"
+#include "native/public.h"
+
+static int wait_for(struct shmfs_heap *h, struct shmfs_condition *c,
+		    struct shmfs_mutex *m, const struct deadline *until)
+{
+	uint32_t key, depth;
+	long ns = FUTEX_FIRST_NS;
+	int r, locked;
+
+	if (!h->owner)
+		return heap_refusal(h);
+	if (!mutex_is_mine(h, m))
+		return -EPERM;
+	key = event_enter(&c->event);
+	depth = mutex_release(m);
+	do
+		r = event_sleep(&c->event, key, &ns, until);
+	while (r == -EAGAIN && !owned_is_orphaned(h, &m->word));
+	event_leave(&c->event, key);
+	locked = mutex_regain(h, m, depth);
+	if (locked < 0)
+		return locked;
+	return r == -ETIMEDOUT ? r : 0;
+}
+
+_public_ int shmfs_condition_wait(struct shmfs_heap *heap,
+				  struct shmfs_condition *condition,
+				  struct shmfs_mutex *mutex)
+{
+	return wait_for(heap, condition, mutex, NULL);
+}
+
+_public_ int shmfs_condition_wait_until(struct shmfs_heap *heap,
+					struct shmfs_condition *condition,
+					struct shmfs_mutex *mutex, int clock,
+					const struct timespec *deadline)
+{
+	struct deadline until;
+	int r = deadline_make(clock, deadline, &until);
+
+	return r < 0 ? r : wait_for(heap, condition, mutex, &until);
+}
+
+_public_ int shmfs_condition_signal(struct shmfs_heap *heap,
+				    struct shmfs_condition *condition)
+{
+	if (!heap->owner)
+		return heap_refusal(heap);
+	event_wake_one(&condition->event);
+	return 0;
+}
+
+_public_ int shmfs_condition_broadcast(struct shmfs_heap *heap,
+				       struct shmfs_condition *condition)
+{
+	if (!heap->owner)
+		return heap_refusal(heap);
+	event_wake_all(&condition->event);
+	return 0;
+}

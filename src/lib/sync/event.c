@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Whoever wakes takes those off that he wakes, so that a thread which was killed while it
+ * waited costs one system call that wakes nobody, and no more: when that is seen, and
+ * nobody has come since, nobody waits.
+ *
+ * The count is never too small: it is changed together with the key. A thread whose key
+ * has changed does not go to sleep, and one that sleeps is among those counted until
+ * somebody is woken in its place. It may be too large, as all those leave that were not
+ * asleep yet when the key changed.
+ *
+ * Who sleeps wakes up from time to time, sees that the key has changed, and looks. That
+ * heals a wake-up that went to a thread which was killed before it ran, and one that its
+ * sender did not live to send.
+ */
+#include <errno.h>
+
+#include "lib/sync/event.h"
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define KEY_SHIFT    0
+#define WAITER_SHIFT 32
+#else
+#define KEY_SHIFT    32
+#define WAITER_SHIFT 0
+#endif
+
+static uint32_t key_of(uint64_t event)
+{
+	return (uint32_t)(event >> KEY_SHIFT);
+}
+
+static uint32_t waiters_of(uint64_t event)
+{
+	return (uint32_t)(event >> WAITER_SHIFT);
+}
+
+static uint64_t make(uint32_t key, uint32_t waiters)
+{
+	return (uint64_t)key << KEY_SHIFT | (uint64_t)waiters << WAITER_SHIFT;
+}
+
+/* What the caller has changed before is seen by whom the event is seen, and vice versa.
+ */
+static uint64_t load(const uint64_t *event)
+{
+	return __atomic_load_n(event, __ATOMIC_SEQ_CST);
+}
+
+static bool swap(uint64_t *event, uint64_t *expected, uint64_t value)
+{
+	return __atomic_compare_exchange_n(event, expected, value, false,
+					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
+uint32_t event_enter(uint64_t *event)
+{
+	uint64_t now = load(event);
+
+	while (!swap(event, &now, make(key_of(now), waiters_of(now) + 1)))
+		;
+	return key_of(now);
+}
+
+bool event_has_come(const uint64_t *event, uint32_t key)
+{
+	return key_of(load(event)) != key;
+}
+
+int event_sleep(uint64_t *event, uint32_t key, long *ns, const struct deadline *until)
+{
+	int r;
+
+	do {
+		if (event_has_come(event, key))
+			return 0;
+		r = futex_sleep((const uint32_t *)event, key, *ns, until);
+	} while (r == 0);
+	*ns = futex_longer(*ns);
+	return event_has_come(event, key) ? 0 : r;
+}
+
+void event_leave(uint64_t *event, uint32_t key)
+{
+	uint64_t now = load(event);
+
+	while (key_of(now) == key && waiters_of(now) > 0)
+		if (swap(event, &now, make(key, waiters_of(now) - 1)))
+			return;
+}
+
+static void wake(uint64_t *event, uint32_t n)
+{
+	uint64_t now = load(event), then;
+
+	do {
+		uint32_t waiters = waiters_of(now);
+
+		if (!waiters)
+			return;
+		then = make(key_of(now) + 1, waiters > n ? waiters - n : 0);
+	} while (!swap(event, &now, then));
+	if (futex_wake((const uint32_t *)event, n < FUTEX_ALL ? (int)n : FUTEX_ALL) ==
+		    0 &&
+	    waiters_of(then))
+		swap(event, &then, make(key_of(then), 0));
+}
+
+void event_wake_one(uint64_t *event)
+{
+	wake(event, 1);
+}
+
+void event_wake_all(uint64_t *event)
+{
+	wake(event, UINT32_MAX);
+}

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The word of a mutex has an owner as the lock of the heap has (lib/heap/owned.h). All
+ * threads of a process are the same owner, so the holder is told beside it: only the
+ * thread that has the word writes its own number there, and takes it away before it gives
+ * the word back. So a thread that finds its owner and its number there holds the mutex.
+ * Owners do not repeat, and a number that a dead thread left behind is another owner's.
+ */
+#include <errno.h>
+
+#include "lib/sync/mutex.h"
+#include "native/public.h"
+
+/* Somebody died as the holder, and nobody has repaired what he may have left. */
+#define ORPHANED 0x40000000u
+
+static uint32_t n_threads;
+static _Thread_local uint32_t thread __attribute__((tls_model("initial-exec")));
+
+static uint64_t myself(const struct shmfs_heap *h)
+{
+	if (!thread)
+		thread = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
+	return (uint64_t)h->owner << 32 | thread;
+}
+
+static void set_holder(struct shmfs_mutex *m, uint64_t holder)
+{
+	__atomic_store_n(&m->holder, holder, __ATOMIC_RELAXED);
+}
+
+bool mutex_is_mine(struct shmfs_heap *h, const struct shmfs_mutex *m)
+{
+	return h->owner && __atomic_load_n(&m->holder, __ATOMIC_RELAXED) == myself(h);
+}
+
+/* The word is ours; @how it was got. */
+static int begin(struct shmfs_heap *h, struct shmfs_mutex *m, int how)
+{
+	set_holder(m, myself(h));
+	if (how == OWNED_FREE)
+		return 0;
+	m->depth = 0;
+	return -EOWNERDEAD;
+}
+
+static int lock_again(struct shmfs_mutex *m)
+{
+	if (!(m->flags & SHMFS_MUTEX_RECURSIVE))
+		return -EDEADLK;
+	if (m->depth == UINT32_MAX)
+		return -EAGAIN;
+	m->depth++;
+	return 0;
+}
+
+static int lock(struct shmfs_heap *h, struct shmfs_mutex *m, const struct deadline *until)
+{
+	int r;
+
+	if (!h->owner)
+		return heap_refusal(h);
+	if (owned_take_free(h, &m->word))
+		return begin(h, m, OWNED_FREE);
+	if (mutex_is_mine(h, m))
+		return lock_again(m);
+	r = owned_take(h, &m->word, ORPHANED, until);
+	return r < 0 ? r : begin(h, m, r);
+}
+
+_public_ int shmfs_mutex_lock(struct shmfs_heap *heap, struct shmfs_mutex *mutex)
+{
+	return lock(heap, mutex, NULL);
+}
+
+_public_ int shmfs_mutex_lock_until(struct shmfs_heap *heap, struct shmfs_mutex *mutex,
+				    int clock, const struct timespec *deadline)
+{
+	struct deadline until;
+	int r = deadline_make(clock, deadline, &until);
+
+	return r < 0 ? r : lock(heap, mutex, &until);
+}
+
+_public_ int shmfs_mutex_try_lock(struct shmfs_heap *heap, struct shmfs_mutex *mutex)
+{
+	int r;
+
+	if (!heap->owner)
+		return heap_refusal(heap);
+	if (mutex_is_mine(heap, mutex))
+		return lock_again(mutex);
+	r = owned_try(heap, &mutex->word, ORPHANED);
+	return r < 0 ? r : begin(heap, mutex, r);
+}
+
+static void unlock(struct shmfs_mutex *m)
+{
+	set_holder(m, 0);
+	if (__atomic_load_n(&m->word, __ATOMIC_RELAXED) & ORPHANED) {
+		__atomic_store_n(&m->word, OWNED_LOST, __ATOMIC_RELEASE);
+		futex_wake(&m->word, FUTEX_ALL);
+	} else {
+		owned_give(&m->word);
+	}
+}
+
+_public_ int shmfs_mutex_unlock(struct shmfs_heap *heap, struct shmfs_mutex *mutex)
+{
+	if (!mutex_is_mine(heap, mutex))
+		return -EPERM;
+	if (mutex->depth > 0)
+		mutex->depth--;
+	else
+		unlock(mutex);
+	return 0;
+}
+
+_public_ int shmfs_mutex_consistent(struct shmfs_heap *heap, struct shmfs_mutex *mutex)
+{
+	if (!mutex_is_mine(heap, mutex))
+		return -EPERM;
+	if (!(__atomic_load_n(&mutex->word, __ATOMIC_RELAXED) & ORPHANED))
+		return -EINVAL;
+	__atomic_fetch_and(&mutex->word, ~ORPHANED, __ATOMIC_RELAXED);
+	return 0;
+}
+
+uint32_t mutex_release(struct shmfs_mutex *m)
+{
+	uint32_t depth = m->depth;
+
+	m->depth = 0;
+	unlock(m);
+	return depth;
+}
+
+int mutex_regain(struct shmfs_heap *h, struct shmfs_mutex *m, uint32_t depth)
+{
+	int r = lock(h, m, NULL);
+
+	if (r == 0 || r == -EOWNERDEAD)
+		m->depth = depth;
+	return r;
+}

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes are killed while they hold mutexes, wait and signal: at random instants, each
+ * of them process 1 of a namespace of its own as well, and at every instruction. Whoever
+ * survives goes on: it learns of the deaths it must know of, misses no signal, and never
+ * hangs. A test that hangs is ended by the alarm.
+ *
+ * SHMFS_KILLS sets how many are killed at random.
+ */
+#include <shmfs/condition.h>
+#include <shmfs/semaphore.h>
+
+#include "sync/fixture.h"
+
+#define WORKERS 3
+#define WAITERS 4
+#define CELLS   8
+
+struct shared {
+	struct shmfs_mutex mutex;
+	struct shmfs_condition changed;
+	struct shmfs_semaphore permits;
+	uint64_t inside; /* 1 while somebody has the mutex */
+	uint64_t cell[CELLS];
+	uint64_t repairs;
+	uint32_t waiting;
+	uint32_t go;
+};
+
+static struct shmfs_heap *heap;
+static struct shared *shared;
+
+static unsigned int kills(void)
+{
+	const char *n = getenv("SHMFS_KILLS");
+
+	return n ? (unsigned int)atoi(n) : 150;
+}
+
+static void begin(void)
+{
+	alarm(4 * FIXTURE_SECONDS);
+	heap = fixture_heap(0, 0);
+	shared = fixture_object(heap, sizeof(*shared));
+}
+
+/* All cells are the same when nobody is inside. Returns whether they were. */
+static bool is_whole(const struct shared *s)
+{
+	for (int i = 1; i < CELLS; i++)
+		if (s->cell[i] != s->cell[0])
+			return false;
+	return !s->inside;
+}
+
+static void repair(struct shared *s)
+{
+	for (int i = 1; i < CELLS; i++)
+		s->cell[i] = s->cell[0];
+	s->inside = 0;
+	s->repairs++;
+}
+
+/* Nobody else is inside, unless it died there. */
+static int lock(struct shmfs_heap *own, struct shared *s)
+{
+	int r = shmfs_mutex_lock(own, &s->mutex);
+
+	if (r == -EOWNERDEAD) {
+		repair(s);
+		r = shmfs_mutex_consistent(own, &s->mutex);
+	} else if (r == 0 && !is_whole(s)) {
+		r = -EBADMSG;
+	}
+	return r;
+}
+
+static int change(struct shmfs_heap *own, struct shared *s)
+{
+	int r = lock(own, s);
+
+	if (r < 0)
+		return r;
+	*(volatile uint64_t *)&s->inside = 1;
+	for (int i = 0; i < CELLS; i++)
+		(*(volatile uint64_t *)&s->cell[i])++;
+	*(volatile uint64_t *)&s->inside = 0;
+	return shmfs_mutex_unlock(own, &s->mutex);
+}
+
+static int change_for_ever(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+
+	(void)data;
+	alarm(0);
+	while (change(own, s) == 0)
+		;
+	return 1;
+}
+
+static void kill_holders(bool containers)
+{
+	unsigned int seed = 5, n = kills();
+	pid_t worker[WORKERS];
+
+	begin();
+	for (int i = 0; i < WORKERS; i++)
+		worker[i] = fixture_start(change_for_ever, NULL, containers);
+	for (unsigned int i = 0; i < n; i++) {
+		unsigned int which = (unsigned int)rand_r(&seed) % WORKERS;
+
+		fixture_nap(rand_r(&seed) % 3000000);
+		fixture_kill(worker[which]);
+		assert_int_equal(change(heap, shared), 0);
+		worker[which] = fixture_start(change_for_ever, NULL, containers);
+	}
+	for (int i = 0; i < WORKERS; i++)
+		fixture_kill(worker[i]);
+	assert_int_equal(change(heap, shared), 0);
+	/* Of so many, some died as holders. */
+	if (n >= 100)
+		assert_true(shared->repairs > 0);
+	fixture_heap_end(heap);
+}
+
+static void test_holders(void **state)
+{
+	(void)state;
+	kill_holders(false);
+}
+
+static void test_holders_in_containers(void **state)
+{
+	(void)state;
+	kill_holders(true);
+}
+
+static int change_once(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+
+	(void)data;
+	return change(own, s) < 0;
+}
+
+static void make_whole(void)
+{
+	assert_int_equal(change(heap, shared), 0);
+}
+
+/* Also of an heir: its predecessor died with the mutex. */
+static void test_holders_at_each_instruction(void **state)
+{
+	unsigned int seed = 9, length;
+
+	(void)state;
+	if (fixture_valgrind())
+		skip();
+	begin();
+	length = fixture_length(change_once, make_whole);
+	for (int i = 0; i < 80; i++) {
+		fixture_die_at(change_once, NULL, (unsigned int)rand_r(&seed) % length);
+		if (i % 2)
+			make_whole();
+	}
+	make_whole();
+	assert_true(shared->repairs > 0);
+	fixture_heap_end(heap);
+}
+
+/* Waits until there is something to take. */
+static int wait_for_one(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+	int r = lock(own, s);
+
+	(void)data;
+	if (r < 0)
+		return 1;
+	s->waiting++;
+	while (s->go == 0) {
+		r = shmfs_condition_wait(own, &s->changed, &s->mutex);
+		if (r == -EOWNERDEAD) {
+			repair(s);
+			r = shmfs_mutex_consistent(own, &s->mutex);
+		}
+		if (r < 0)
+			return 2;
+	}
+	s->go--;
+	return shmfs_mutex_unlock(own, &s->mutex) < 0;
+}
+
+static void give(uint32_t n)
+{
+	assert_int_equal(lock(heap, shared), 0);
+	shared->go += n;
+	for (uint32_t i = 0; i < n; i++)
+		assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
+	assert_int_equal(shmfs_mutex_unlock(heap, &shared->mutex), 0);
+}
+
+/* Several wait, all but one are killed before or at the moment of a signal. */
+static void kill_waiters(unsigned int rounds, bool before)
+{
+	pid_t waiter[WAITERS];
+
+	for (unsigned int i = 0; i < rounds; i++) {
+		shared->waiting = 0;
+		for (int j = 0; j < WAITERS; j++)
+			waiter[j] = fixture_start(wait_for_one, NULL, i % 2);
+		fixture_await(&shared->waiting, WAITERS);
+		if (before)
+			for (int j = 1; j < WAITERS; j++)
+				fixture_kill(waiter[(i + j) % WAITERS]);
+		/* Each that may still take one has one. */
+		give(before ? 1 : WAITERS);
+		if (!before)
+			for (int j = 1; j < WAITERS; j++)
+				kill(waiter[(i + j) % WAITERS], SIGKILL);
+		fixture_end(waiter[i % WAITERS], 0);
+		if (!before)
+			for (int j = 1; j < WAITERS; j++)
+				waitpid(waiter[(i + j) % WAITERS], NULL, 0);
+		assert_int_equal(lock(heap, shared), 0);
+		shared->go = 0;
+		assert_int_equal(shmfs_mutex_unlock(heap, &shared->mutex), 0);
+	}
+}
+
+static void test_waiters(void **state)
+{
+	(void)state;
+	begin();
+	kill_waiters(kills(), true);
+	fixture_heap_end(heap);
+}
+
+static void test_waiters_with_signals(void **state)
+{
+	(void)state;
+	begin();
+	kill_waiters(kills() / 3, false);
+	fixture_heap_end(heap);
+}
+
+static int give_one(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+	int r = lock(own, s);
+
+	(void)data;
+	if (r < 0)
+		return 1;
+	s->go++;
+	r = shmfs_condition_signal(own, &s->changed);
+	return r < 0 || shmfs_mutex_unlock(own, &s->mutex) < 0;
+}
+
+/* Once something is there, the waiter comes by itself, whatever has become of the signal.
+ */
+static void test_signallers_at_each_instruction(void **state)
+{
+	unsigned int seed = 2, length;
+	pid_t waiter;
+
+	(void)state;
+	if (fixture_valgrind())
+		skip();
+	begin();
+	length = fixture_length(give_one, make_whole);
+	for (int i = 0; i < 80; i++) {
+		shared->go = 0;
+		shared->waiting = 0;
+		waiter = fixture_start(wait_for_one, NULL, true);
+		fixture_await(&shared->waiting, 1);
+		fixture_die_at(give_one, NULL, (unsigned int)rand_r(&seed) % length);
+		if (__atomic_load_n(&shared->go, __ATOMIC_ACQUIRE) == 0)
+			give(1);
+		fixture_end(waiter, 0);
+	}
+	fixture_heap_end(heap);
+}
+
+static int take_permit(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+
+	(void)data;
+	__atomic_add_fetch(&s->waiting, 1, __ATOMIC_RELEASE);
+	return shmfs_semaphore_wait(own, &s->permits) < 0;
+}
+
+/* The dead take no permit of the living, and do not keep it from them. */
+static void test_semaphore(void **state)
+{
+	unsigned int n = kills() / 3;
+	pid_t waiter[WAITERS];
+
+	(void)state;
+	begin();
+	for (unsigned int i = 0; i < n; i++) {
+		shared->waiting = 0;
+		for (int j = 0; j < WAITERS; j++)
+			waiter[j] = fixture_start(take_permit, NULL, i % 2);
+		fixture_await(&shared->waiting, WAITERS);
+		for (int j = 1; j < WAITERS; j++)
+			fixture_kill(waiter[(i + j) % WAITERS]);
+		assert_int_equal(shmfs_semaphore_post(heap, &shared->permits), 0);
+		fixture_end(waiter[i % WAITERS], 0);
+		assert_int_equal(shmfs_semaphore_value(&shared->permits), 0);
+	}
+	/* A wake-up that wakes nobody shows that nobody waits: posting is cheap again. */
+	assert_int_equal(shmfs_semaphore_post(heap, &shared->permits), 0);
+	assert_int_equal(shared->permits.event >> 32, 0);
+	fixture_heap_end(heap);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		fixture_test(test_holders),
+		fixture_test(test_holders_in_containers),
+		fixture_test(test_holders_at_each_instruction),
+		fixture_test(test_waiters),
+		fixture_test(test_waiters_with_signals),
+		fixture_test(test_signallers_at_each_instruction),
+		fixture_test(test_semaphore),
+	};
+
+	sandbox_enter();
+	return cmocka_run_group_tests_name("sync-kill", tests, NULL, NULL) != 0;
+}
