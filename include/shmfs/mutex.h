@@ -42,7 +42,7 @@ struct timespec;
 
 /**
  * struct shmfs_mutex - a mutex, all zeros at first
- * @word:   0, or who has it: as the word _lock_ of shmfs_heap(5). Bit 30: its last holder
+ * @word:   0, or who has it: as the lock of a heap in shmfs_heap(5). Bit 30: its last holder
  *          died, and nobody has repaired what it protects. All bits: nobody can
  * @flags:  0 or SHMFS_MUTEX_RECURSIVE. The user sets it before its first use
  * @holder: the thread that holds it: an owner (shmfs_heap(5)) in the upper 32 bits, and a

@@ -85,14 +85,25 @@ static inline void fixture_await(const uint32_t *word, uint32_t value)
 	}
 }
 
-/*
- * Runs @fn as fixture_start() does, and kills it at its instruction @n. Returns false
- * when it had ended before, with status 0.
- */
-static inline bool fixture_die_at(int (*fn)(struct shmfs_heap *heap, void *data),
-				  void *data, unsigned int n)
+static bool fixture_traced;
+
+/* What a function that is killed at an instruction calls when it has prepared all. */
+static inline void fixture_ready(void)
 {
+	if (fixture_traced)
+		raise(SIGSTOP);
+}
+
+/*
+ * Runs @fn as fixture_start() does, and kills it @n instructions after that which changes
+ * @word. Returns false when it had ended before, with status 0.
+ */
+static inline bool fixture_die_after(int (*fn)(struct shmfs_heap *heap, void *data),
+				     void *data, const uint32_t *word, unsigned int n)
+{
+	uint32_t before = __atomic_load_n(word, __ATOMIC_ACQUIRE);
 	struct shmfs_heap *heap;
+	bool changed = false;
 	int status;
 	pid_t pid;
 
@@ -100,14 +111,18 @@ static inline bool fixture_die_at(int (*fn)(struct shmfs_heap *heap, void *data)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		if (shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap) < 0)
 			_exit(101);
 		ptrace(PTRACE_TRACEME, 0, NULL, NULL);
-		raise(SIGSTOP);
+		fixture_traced = true;
 		_exit(fn(heap, data));
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	for (unsigned int i = 0; i < n && WIFSTOPPED(status); i++) {
+	while (WIFSTOPPED(status)) {
+		changed |= __atomic_load_n(word, __ATOMIC_ACQUIRE) != before;
+		if (changed && n-- == 0)
+			break;
 		assert_int_equal(ptrace(PTRACE_SINGLESTEP, pid, NULL, NULL), 0);
 		assert_int_equal(waitpid(pid, &status, 0), pid);
 	}
@@ -118,15 +133,4 @@ static inline bool fixture_die_at(int (*fn)(struct shmfs_heap *heap, void *data)
 	}
 	fixture_kill(pid);
 	return true;
-}
-
-/* How many instructions @fn has, at least; it is run several times, each after @again. */
-static inline unsigned int fixture_length(int (*fn)(struct shmfs_heap *heap, void *data),
-					  void (*again)(void))
-{
-	unsigned int n = 256;
-
-	for (again(); fixture_die_at(fn, NULL, n); again())
-		n += n / 4;
-	return n;
 }

@@ -103,6 +103,8 @@ static void test_signals(void **state)
 		lock();
 		shared->turn++;
 		assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
+		if (i == 0)
+			assert_int_equal(shared->changed.event >> 32, THREADS - 1);
 		unlock();
 	}
 	for (int i = 0; i < THREADS; i++)

@@ -176,10 +176,12 @@ static void test_senders_in_containers(void **state)
 static int send_one(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
+	struct shmfs_queue *q = find(own);
 
 	(void)data;
+	fixture_ready();
 	s->begun[0]++;
-	if (send_number(own, find(own), 0, s->begun[0]) < 0)
+	if (send_number(own, q, 0, s->begun[0]) < 0)
 		return 1;
 	s->sent[0]++;
 	return 0;
@@ -188,10 +190,12 @@ static int send_one(struct shmfs_heap *own, void *data)
 static int receive_one(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
+	struct shmfs_queue *q = find(own);
 	struct message m;
 
 	(void)data;
-	if (shmfs_queue_receive(own, find(own), &m, sizeof(m), NULL, NULL) < 0)
+	fixture_ready();
+	if (shmfs_queue_receive(own, q, &m, sizeof(m), NULL, NULL) < 0)
 		return 1;
 	s->received = m.number;
 	return 0;
@@ -227,49 +231,57 @@ static void refill(void)
 	shared->sent[0] = 4;
 }
 
+/* Instructions from that which takes the lock of the queue on. */
 static void test_sender_at_each_instruction(void **state)
 {
-	unsigned int seed = 6, length, n;
+	const uint32_t *lock;
+	unsigned int n = 0, there;
+	bool died = true;
 
 	(void)state;
 	if (fixture_valgrind())
 		skip();
 	begin();
-	length = fixture_length(send_one, refill);
-	for (int i = 0; i < 100; i++) {
+	lock = (const uint32_t *)queue;
+	while (died) {
 		refill();
-		fixture_die_at(send_one, NULL, (unsigned int)rand_r(&seed) % length);
+		died = fixture_die_after(send_one, NULL, lock, n++);
 		/* The heir of the dead one dies as well. */
-		if (i % 2)
-			fixture_die_at(send_one, NULL,
-				       (unsigned int)rand_r(&seed) % length);
-		n = drain(0);
-		assert_in_range(n, shared->sent[0], shared->begun[0]);
+		if (died && n % 16 == 0)
+			fixture_die_after(send_one, NULL, lock, n * 5 % 700);
+		there = drain(0);
+		assert_in_range(there, shared->sent[0], shared->begun[0]);
 	}
+	assert_true(n > 50);
 	fixture_heap_end(heap);
 }
 
 static void test_receiver_at_each_instruction(void **state)
 {
-	unsigned int seed = 8, length, n;
+	const uint32_t *lock;
+	unsigned int n = 0;
+	bool died = true;
 
 	(void)state;
 	if (fixture_valgrind())
 		skip();
 	begin();
-	length = fixture_length(receive_one, refill);
-	for (int i = 0; i < 100; i++) {
+	lock = (const uint32_t *)queue;
+	while (died) {
 		struct message m;
 
 		refill();
-		fixture_die_at(receive_one, NULL, (unsigned int)rand_r(&seed) % length);
+		died = fixture_die_after(receive_one, NULL, lock, n++);
 		assert_int_equal(
 			shmfs_queue_receive(heap, queue, &m, sizeof(m), NULL, NULL), 0);
 		/* The first is still there, or it has been taken out. */
 		assert_in_range(m.number, shared->received + 1, 2);
-		n = drain(m.number);
-		assert_int_equal(n, 4 - m.number);
+		assert_int_equal(drain(m.number), 4 - m.number);
+		/* There is room for as many as ever. */
+		for (uint64_t i = 0; i < CAPACITY; i++)
+			assert_int_equal(send_number(heap, queue, 0, i + 1), 0);
 	}
+	assert_true(n > 50);
 	fixture_heap_end(heap);
 }
 

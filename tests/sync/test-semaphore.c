@@ -85,6 +85,30 @@ static void test_ping_pong(void **state)
 	fixture_heap_end(heap);
 }
 
+static void *wait_for_permit(void *data)
+{
+	(void)data;
+	assert_int_equal(shmfs_semaphore_wait(heap, &shared->permits), 0);
+	return NULL;
+}
+
+/* Who waits is counted, and a permit is for one of them. */
+static void test_waiter(void **state)
+{
+	const uint32_t *waiters;
+	pthread_t thread;
+
+	(void)state;
+	begin();
+	waiters = (const uint32_t *)&shared->permits.event + 1;
+	assert_int_equal(pthread_create(&thread, NULL, wait_for_permit, NULL), 0);
+	fixture_await(waiters, 1);
+	assert_int_equal(shmfs_semaphore_post(heap, &shared->permits), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_int_equal(shared->permits.event, 1);
+	fixture_heap_end(heap);
+}
+
 static void test_edges(void **state)
 {
 	struct shmfs_semaphore *s;
@@ -128,6 +152,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_permits),
 		fixture_test(test_ping_pong),
+		fixture_test(test_waiter),
 		fixture_test(test_edges),
 	};
 

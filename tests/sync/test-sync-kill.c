@@ -141,31 +141,27 @@ static int change_once(struct shmfs_heap *own, void *data)
 	struct shared *s = fixture_object(own, sizeof(*s));
 
 	(void)data;
+	fixture_ready();
 	return change(own, s) < 0;
 }
 
-static void make_whole(void)
-{
-	assert_int_equal(change(heap, shared), 0);
-}
-
-/* Also of an heir: its predecessor died with the mutex. */
+/* From the moment at which it has the mutex: also as the heir of one that died with it.
+ */
 static void test_holders_at_each_instruction(void **state)
 {
-	unsigned int seed = 9, length;
+	unsigned int n = 0;
 
 	(void)state;
 	if (fixture_valgrind())
 		skip();
 	begin();
-	length = fixture_length(change_once, make_whole);
-	for (int i = 0; i < 80; i++) {
-		fixture_die_at(change_once, NULL, (unsigned int)rand_r(&seed) % length);
-		if (i % 2)
-			make_whole();
+	while (fixture_die_after(change_once, NULL, &shared->mutex.word, n)) {
+		n += 2;
+		if (n % 8)
+			assert_int_equal(change(heap, shared), 0);
 	}
-	make_whole();
-	assert_true(shared->repairs > 0);
+	assert_int_equal(change(heap, shared), 0);
+	assert_true(shared->repairs > 10);
 	fixture_heap_end(heap);
 }
 
@@ -189,6 +185,9 @@ static int wait_for_one(struct shmfs_heap *own, void *data)
 			return 2;
 	}
 	s->go--;
+	/* Whoever takes one, and lives, tells of the next. */
+	if (s->go > 0)
+		shmfs_condition_signal(own, &s->changed);
 	return shmfs_mutex_unlock(own, &s->mutex) < 0;
 }
 
@@ -196,8 +195,7 @@ static void give(uint32_t n)
 {
 	assert_int_equal(lock(heap, shared), 0);
 	shared->go += n;
-	for (uint32_t i = 0; i < n; i++)
-		assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
+	assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
 	assert_int_equal(shmfs_mutex_unlock(heap, &shared->mutex), 0);
 }
 
@@ -214,7 +212,7 @@ static void kill_waiters(unsigned int rounds, bool before)
 		if (before)
 			for (int j = 1; j < WAITERS; j++)
 				fixture_kill(waiter[(i + j) % WAITERS]);
-		/* Each that may still take one has one. */
+		/* There is enough for each that may still take one. */
 		give(before ? 1 : WAITERS);
 		if (!before)
 			for (int j = 1; j < WAITERS; j++)
@@ -248,9 +246,11 @@ static void test_waiters_with_signals(void **state)
 static int give_one(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
-	int r = lock(own, s);
+	int r;
 
 	(void)data;
+	fixture_ready();
+	r = lock(own, s);
 	if (r < 0)
 		return 1;
 	s->go++;
@@ -262,24 +262,23 @@ static int give_one(struct shmfs_heap *own, void *data)
  */
 static void test_signallers_at_each_instruction(void **state)
 {
-	unsigned int seed = 2, length;
+	unsigned int n = 0;
+	bool died = true;
 	pid_t waiter;
 
 	(void)state;
 	if (fixture_valgrind())
 		skip();
 	begin();
-	length = fixture_length(give_one, make_whole);
-	for (int i = 0; i < 80; i++) {
+	while (died) {
 		shared->go = 0;
 		shared->waiting = 0;
 		waiter = fixture_start(wait_for_one, NULL, true);
 		fixture_await(&shared->waiting, 1);
-		fixture_die_at(give_one, NULL, (unsigned int)rand_r(&seed) % length);
-		if (__atomic_load_n(&shared->go, __ATOMIC_ACQUIRE) == 0)
-			give(1);
+		died = fixture_die_after(give_one, NULL, &shared->go, n++);
 		fixture_end(waiter, 0);
 	}
+	assert_true(n > 20);
 	fixture_heap_end(heap);
 }
 
