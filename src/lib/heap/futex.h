@@ -13,6 +13,16 @@
 #define FUTEX_FIRST_NS 5000000L
 #define FUTEX_MOST_NS  100000000L
 
+/* How often to look at a word before sleeping: as long as falling asleep takes. */
+#define FUTEX_LOOKS 100
+
+static inline void futex_pause(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+	__builtin_ia32_pause();
+#endif
+}
+
 /* Until when somebody waits; where there is no deadline, for ever. */
 struct deadline {
 	clockid_t clock;

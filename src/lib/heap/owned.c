@@ -13,27 +13,22 @@
 #include "lib/heap/owned.h"
 #include "lib/heap/slot.h"
 
-/* Looks at the word before sleeping, as it is often had for a microsecond only. */
-#define LOOKS 100
-
 static uint32_t load(const uint32_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
+/* Looks at the word before sleeping, as it is often had for a microsecond only. */
 static bool look(struct shmfs_heap *h, uint32_t *word)
 {
-	uint32_t now;
+	for (int i = 0; i < FUTEX_LOOKS; i++) {
+		uint32_t now = load(word);
 
-	for (int i = 0; i < LOOKS; i++) {
-		now = 0;
-		if (owned_swap(word, &now, h->owner))
+		if (!now && owned_take_free(h, word))
 			return true;
 		if (now & FORMAT_WAITERS)
 			return false;
-#if defined(__x86_64__) || defined(__i386__)
-		__builtin_ia32_pause();
-#endif
+		futex_pause();
 	}
 	return false;
 }

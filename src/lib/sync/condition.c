@@ -26,7 +26,9 @@ static int wait_for(struct shmfs_heap *h, struct shmfs_condition *c,
 	if (!mutex_is_mine(h, m))
 		return -EPERM;
 	key = event_enter(&c->event);
-	depth = mutex_release(m);
+	depth = mutex_release(h, m);
+	for (int i = 0; i < FUTEX_LOOKS && !event_has_come(&c->event, key); i++)
+		futex_pause();
 	do
 		r = event_sleep(&c->event, key, &ns, until);
 	while (r == -EAGAIN && !owned_is_orphaned(h, &m->word));
@@ -60,7 +62,7 @@ _public_ int shmfs_condition_signal(struct shmfs_heap *heap,
 {
 	if (!heap->owner)
 		return heap_refusal(heap);
-	event_wake_one(&condition->event);
+	event_wake(&condition->event, 1);
 	return 0;
 }
 
@@ -69,6 +71,6 @@ _public_ int shmfs_condition_broadcast(struct shmfs_heap *heap,
 {
 	if (!heap->owner)
 		return heap_refusal(heap);
-	event_wake_all(&condition->event);
+	event_wake(&condition->event, UINT32_MAX);
 	return 0;
 }

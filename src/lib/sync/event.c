@@ -30,11 +30,6 @@ static uint32_t key_of(uint64_t event)
 	return (uint32_t)(event >> KEY_SHIFT);
 }
 
-static uint32_t waiters_of(uint64_t event)
-{
-	return (uint32_t)(event >> WAITER_SHIFT);
-}
-
 static uint64_t make(uint32_t key, uint32_t waiters)
 {
 	return (uint64_t)key << KEY_SHIFT | (uint64_t)waiters << WAITER_SHIFT;
@@ -57,7 +52,7 @@ uint32_t event_enter(uint64_t *event)
 {
 	uint64_t now = load(event);
 
-	while (!swap(event, &now, make(key_of(now), waiters_of(now) + 1)))
+	while (!swap(event, &now, make(key_of(now), event_waiters(now) + 1)))
 		;
 	return key_of(now);
 }
@@ -84,17 +79,17 @@ void event_leave(uint64_t *event, uint32_t key)
 {
 	uint64_t now = load(event);
 
-	while (key_of(now) == key && waiters_of(now) > 0)
-		if (swap(event, &now, make(key, waiters_of(now) - 1)))
+	while (key_of(now) == key && event_waiters(now) > 0)
+		if (swap(event, &now, make(key, event_waiters(now) - 1)))
 			return;
 }
 
-static void wake(uint64_t *event, uint32_t n)
+void event_wake_waiters(uint64_t *event, uint32_t n)
 {
 	uint64_t now = load(event), then;
 
 	do {
-		uint32_t waiters = waiters_of(now);
+		uint32_t waiters = event_waiters(now);
 
 		if (!waiters)
 			return;
@@ -102,16 +97,6 @@ static void wake(uint64_t *event, uint32_t n)
 	} while (!swap(event, &now, then));
 	if (futex_wake((const uint32_t *)event, n < FUTEX_ALL ? (int)n : FUTEX_ALL) ==
 		    0 &&
-	    waiters_of(then))
+	    event_waiters(then))
 		swap(event, &then, make(key_of(then), 0));
-}
-
-void event_wake_one(uint64_t *event)
-{
-	wake(event, 1);
-}
-
-void event_wake_all(uint64_t *event)
-{
-	wake(event, UINT32_MAX);
 }

@@ -29,6 +29,21 @@ bool event_has_come(const uint64_t *event, uint32_t key);
 int event_sleep(uint64_t *event, uint32_t key, long *ns, const struct deadline *until);
 /* Takes the caller off again, if nothing has happened since. */
 void event_leave(uint64_t *event, uint32_t key);
-/* Something has happened, for one of those who wait or for all of them. */
-void event_wake_one(uint64_t *event);
-void event_wake_all(uint64_t *event);
+/* Something has happened, for up to @n of those who wait. */
+void event_wake_waiters(uint64_t *event, uint32_t n);
+
+static inline uint32_t event_waiters(uint64_t event)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (uint32_t)(event >> 32);
+#else
+	return (uint32_t)event;
+#endif
+}
+
+static inline void event_wake(uint64_t *event, uint32_t n)
+{
+	/* What has changed is seen by who waits after this. */
+	if (event_waiters(__atomic_load_n(event, __ATOMIC_SEQ_CST)))
+		event_wake_waiters(event, n);
+}

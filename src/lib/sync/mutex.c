@@ -94,10 +94,16 @@ _public_ int shmfs_mutex_try_lock(struct shmfs_heap *heap, struct shmfs_mutex *m
 	return r < 0 ? r : begin(heap, mutex, r);
 }
 
-static void unlock(struct shmfs_mutex *m)
+static void unlock(struct shmfs_heap *h, struct shmfs_mutex *m)
 {
+	uint32_t word = h->owner;
+
 	set_holder(m, 0);
-	if (__atomic_load_n(&m->word, __ATOMIC_RELAXED) & ORPHANED) {
+	/* Nobody waits, and there is nothing to repair. */
+	if (__atomic_compare_exchange_n(&m->word, &word, 0, false, __ATOMIC_RELEASE,
+					__ATOMIC_RELAXED))
+		return;
+	if (word & ORPHANED) {
 		__atomic_store_n(&m->word, OWNED_LOST, __ATOMIC_RELEASE);
 		futex_wake(&m->word, FUTEX_ALL);
 	} else {
@@ -112,7 +118,7 @@ _public_ int shmfs_mutex_unlock(struct shmfs_heap *heap, struct shmfs_mutex *mut
 	if (mutex->depth > 0)
 		mutex->depth--;
 	else
-		unlock(mutex);
+		unlock(heap, mutex);
 	return 0;
 }
 
@@ -126,12 +132,12 @@ _public_ int shmfs_mutex_consistent(struct shmfs_heap *heap, struct shmfs_mutex 
 	return 0;
 }
 
-uint32_t mutex_release(struct shmfs_mutex *m)
+uint32_t mutex_release(struct shmfs_heap *h, struct shmfs_mutex *m)
 {
 	uint32_t depth = m->depth;
 
 	m->depth = 0;
-	unlock(m);
+	unlock(h, m);
 	return depth;
 }
 

@@ -67,38 +67,41 @@ static struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q, uint32_
 	return heap_at(h, position);
 }
 
-static int put_free(struct shmfs_heap *h, struct shmfs_queue *q, uint32_t i)
+/* For a word at which others look without the lock. */
+static void set(uint32_t *word, uint32_t value)
 {
-	struct slot *s = slot_at(h, q, i);
-
-	if (!s)
-		return -EUCLEAN;
-	s->next = q->free;
-	q->free = i;
-	return 0;
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
 }
 
-/* Slot @i is the last of its priority. */
-static int append(struct shmfs_heap *h, struct shmfs_queue *q, uint32_t i)
+/* Slot @i, which is @s, is free. */
+static void put_free(struct shmfs_queue *q, struct slot *s, uint32_t i)
 {
-	struct slot *s = slot_at(h, q, i), *last;
-	struct list *list;
+	s->next = q->free;
+	set(&q->free, i);
+}
 
-	if (!s || s->priority >= SHMFS_QUEUE_PRIORITIES)
+/* Slot @i, which is @s, is the last of its priority. */
+static int append(struct shmfs_heap *h, struct shmfs_queue *q, struct slot *s, uint32_t i)
+{
+	uint32_t priority = s->priority;
+	struct list *list;
+	struct slot *last;
+
+	if (priority >= SHMFS_QUEUE_PRIORITIES)
 		return -EUCLEAN;
-	list = &q->list[s->priority];
+	list = &q->list[priority];
 	s->next = 0;
-	if (q->used & 1u << s->priority) {
+	if (q->used & 1u << priority) {
 		last = slot_at(h, q, list->last);
 		if (!last)
 			return -EUCLEAN;
 		last->next = i;
 	} else {
 		list->first = i;
-		q->used |= 1u << s->priority;
+		set(&q->used, q->used | 1u << priority);
 	}
 	list->last = i;
-	q->messages++;
+	set(&q->messages, q->messages + 1);
 	return 0;
 }
 
@@ -171,17 +174,17 @@ static int rebuild(struct shmfs_heap *h, struct shmfs_queue *q)
 	uint32_t sorted, next;
 	int r = 0;
 
-	q->free = 0;
-	q->used = 0;
-	q->messages = 0;
+	set(&q->free, 0);
+	set(&q->used, 0);
+	set(&q->messages, 0);
 	sorted = sort(h, q);
-	for (uint32_t i = q->capacity; r == 0 && i > 0; i--) {
+	for (uint32_t i = q->capacity; i > 0; i--) {
 		struct slot *s = slot_at(h, q, i);
 
 		if (!s)
 			return -EUCLEAN;
 		if (!s->stamp)
-			r = put_free(h, q, i);
+			put_free(q, s, i);
 	}
 	for (uint32_t i = sorted; r == 0 && i; i = next) {
 		struct slot *s = slot_at(h, q, i);
@@ -191,7 +194,7 @@ static int rebuild(struct shmfs_heap *h, struct shmfs_queue *q)
 		next = s->next;
 		if (q->stamp < s->stamp)
 			q->stamp = s->stamp;
-		r = append(h, q, i);
+		r = append(h, q, s, i);
 	}
 	return r;
 }
@@ -230,12 +233,12 @@ static int send_now(struct shmfs_heap *h, struct shmfs_queue *q, const struct me
 	s->priority = m->priority;
 	if (m->size > 0)
 		memcpy(s->data, m->data, m->size);
-	q->free = s->next;
+	set(&q->free, s->next);
 	q->stamp++;
 	heap_order();
 	__atomic_store_n(&s->stamp, q->stamp, __ATOMIC_RELEASE);
 	heap_order();
-	return append(h, q, i);
+	return append(h, q, s, i);
 }
 
 struct buffer {
@@ -274,9 +277,10 @@ static int receive_now(struct shmfs_heap *h, struct shmfs_queue *q,
 	heap_order();
 	list->first = s->next;
 	if (!s->next)
-		q->used &= ~(1u << priority);
-	q->messages--;
-	return put_free(h, q, i);
+		set(&q->used, q->used & ~(1u << priority));
+	set(&q->messages, q->messages - 1);
+	put_free(q, s, i);
+	return 0;
 }
 
 /* Sends or receives at once. */
@@ -290,7 +294,21 @@ static int attempt(struct shmfs_heap *h, struct shmfs_queue *q, const struct mes
 	r = m ? send_now(h, q, m) : receive_now(h, q, b);
 	owned_give(&q->lock);
 	if (r == 0)
-		event_wake_one(m ? &q->sent : &q->received);
+		event_wake(m ? &q->sent : &q->received, 1);
+	return r;
+}
+
+/* Likewise, and looks for a moment whether somebody else makes it possible. */
+static int attempt_for_long(struct shmfs_heap *h, struct shmfs_queue *q,
+			    const struct message *m, const struct buffer *b)
+{
+	int r = attempt(h, q, m, b);
+
+	for (int i = 0; r == -EAGAIN && i < FUTEX_LOOKS; i++) {
+		futex_pause();
+		if (__atomic_load_n(m ? &q->free : &q->used, __ATOMIC_RELAXED))
+			r = attempt(h, q, m, b);
+	}
 	return r;
 }
 
@@ -302,7 +320,7 @@ static int attempt_until(struct shmfs_heap *h, struct shmfs_queue *q,
 	uint64_t *event = m ? &q->received : &q->sent;
 	long ns = FUTEX_FIRST_NS;
 	uint32_t key;
-	int r = attempt(h, q, m, b), slept = 0;
+	int r = attempt_for_long(h, q, m, b), slept = 0;
 
 	if (r != -EAGAIN)
 		return r;

@@ -38,7 +38,7 @@ _public_ int shmfs_semaphore_post(struct shmfs_heap *heap,
 		if (n >= SHMFS_SEMAPHORE_MAX)
 			return -EOVERFLOW;
 	} while (!change(&semaphore->value, &n, n + 1));
-	event_wake_one(&semaphore->event);
+	event_wake(&semaphore->event, 1);
 	return 0;
 }
 
@@ -52,8 +52,11 @@ static int wait_for(struct shmfs_heap *h, struct shmfs_semaphore *s,
 
 	if (!h->owner)
 		return heap_refusal(h);
-	if (take(s))
-		return 0;
+	for (int i = 0; i < FUTEX_LOOKS; i++) {
+		if (take(s))
+			return 0;
+		futex_pause();
+	}
 	key = event_enter(&s->event);
 	while (!(taken = take(s)) && r != -ETIMEDOUT) {
 		if (event_has_come(&s->event, key))
