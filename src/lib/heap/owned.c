@@ -13,22 +13,28 @@
 #include "lib/heap/owned.h"
 #include "lib/heap/slot.h"
 
+#define PAUSES 25 /* between two looks */
+
 static uint32_t load(const uint32_t *word)
 {
 	return __atomic_load_n(word, __ATOMIC_RELAXED);
 }
 
-/* Looks at the word before sleeping, as it is often had for a microsecond only. */
+/*
+ * Looks at the word before sleeping, as it is often had for a microsecond only; and
+ * seldom, as each look takes the word from the processor of the owner, who needs it.
+ */
 static bool look(struct shmfs_heap *h, uint32_t *word)
 {
-	for (int i = 0; i < FUTEX_LOOKS; i++) {
+	for (int i = 0; i < FUTEX_LOOKS; i += PAUSES) {
 		uint32_t now = load(word);
 
 		if (!now && owned_take_free(h, word))
 			return true;
 		if (now & FORMAT_WAITERS)
 			return false;
-		futex_pause();
+		for (int j = 0; j < PAUSES; j++)
+			futex_pause();
 	}
 	return false;
 }
