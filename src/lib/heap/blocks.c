@@ -99,6 +99,18 @@ static uint64_t *head_of(struct shmfs_heap *h, const struct format_block *b,
 	return &heap_header(h)->free[*ret_range][*ret_class];
 }
 
+static void set(uint64_t *word, uint64_t value)
+{
+	__atomic_store_n(word, value, __ATOMIC_RELAXED);
+}
+
+/* Writes down the head of @b, and its links. */
+static void note(struct shmfs_heap *h, const struct format_block *b)
+{
+	log_note(h, &b->size, sizeof(*b) / sizeof(uint64_t));
+}
+
+/* The head and the links of @b are in the log, or @b lies in free memory. */
 static void insert(struct shmfs_heap *h, struct format_block *b)
 {
 	struct format_header *header = heap_header(h);
@@ -106,10 +118,8 @@ static void insert(struct shmfs_heap *h, struct format_block *b)
 	uint64_t *head = head_of(h, b, &range, &class);
 	struct format_block *next = free_at(h, *head);
 
-	/* The user may get a block back that was freed just now, so its words are logged.
-	 */
-	log_set(h, &b->next, next ? *head : 0);
-	log_set(h, &b->previous, 0);
+	set(&b->next, next ? *head : 0);
+	set(&b->previous, 0);
 	if (next)
 		log_set(h, &next->previous, heap_position(h, b));
 	log_set(h, head, heap_position(h, b));
@@ -130,13 +140,6 @@ static void empty_class(struct shmfs_heap *h, unsigned int range, unsigned int c
 		log_set(h, &header->ranges, header->ranges & ~(UINT64_C(1) << range));
 }
 
-/* Writes down the size of @b, and that of the block before. */
-static void note_head(struct shmfs_heap *h, const struct format_block *b)
-{
-	log_note(h, &b->size);
-	log_note(h, (const void *)&b->before);
-}
-
 /* @b leaves its list. All of it may be the user's, until the change is undone. */
 static void take_out(struct shmfs_heap *h, struct format_block *b)
 {
@@ -145,9 +148,7 @@ static void take_out(struct shmfs_heap *h, struct format_block *b)
 	struct format_block *next = free_at(h, b->next);
 	struct format_block *previous = free_at(h, b->previous);
 
-	note_head(h, b);
-	log_note(h, &b->next);
-	log_note(h, &b->previous);
+	note(h, b);
 	if (next)
 		log_set(h, &next->previous, b->previous);
 	if (previous) {
@@ -214,7 +215,10 @@ static void tell_after(struct shmfs_heap *h, const struct format_block *b)
 		log_set_half(h, &next->before, (uint32_t)(size_of(b) / FORMAT_UNIT));
 }
 
-/* Cuts @b, which is in no list, behind @size bytes. The rest goes to the free ones. */
+/*
+ * Cuts @b, which is in no list, behind @size bytes. The rest goes to the free ones. The
+ * head of @b is in the log, and so is that of the rest unless it is in free memory.
+ */
 static void cut(struct shmfs_heap *h, struct format_block *b, uint64_t size)
 {
 	uint64_t left = size_of(b) - size;
@@ -228,10 +232,10 @@ static void cut(struct shmfs_heap *h, struct format_block *b, uint64_t size)
 		take_out(h, next);
 		left += size_of(next);
 	}
-	log_set(h, &b->size, size | (b->size & FORMAT_FREE));
-	/* Memory that nobody looks at if this is undone, or the user's that shrinks. */
-	log_set(h, &rest->size, left | FORMAT_FREE);
-	log_set_half(h, &rest->before, (uint32_t)(size / FORMAT_UNIT));
+	set(&b->size, size | (b->size & FORMAT_FREE));
+	set(&rest->size, left | FORMAT_FREE);
+	rest->before = (uint32_t)(size / FORMAT_UNIT);
+	rest->zero = 0;
 	insert(h, rest);
 	tell_after(h, rest);
 }
@@ -240,9 +244,9 @@ static void count(struct shmfs_heap *h, uint64_t used, uint64_t allocations)
 {
 	struct format_header *header = heap_header(h);
 
-	log_set(h, &header->used, header->used + used);
-	if (allocations)
-		log_set(h, &header->allocations, header->allocations + allocations);
+	log_note(h, &header->used, 2);
+	set(&header->used, header->used + used);
+	set(&header->allocations, header->allocations + allocations);
 }
 
 /* The size of a block for @size bytes of memory. */
@@ -285,14 +289,15 @@ int blocks_alloc(struct shmfs_heap *h, uint64_t size, uint64_t align, uint64_t *
 	if (gap) {
 		struct format_block *rest = (void *)((char *)b + gap);
 
-		log_set(h, &rest->size, size_of(b) - gap);
-		log_set_half(h, &rest->before, (uint32_t)(gap / FORMAT_UNIT));
-		log_set(h, &b->size, gap | FORMAT_FREE);
+		set(&rest->size, size_of(b) - gap);
+		rest->before = (uint32_t)(gap / FORMAT_UNIT);
+		rest->zero = 0;
+		set(&b->size, gap | FORMAT_FREE);
 		insert(h, b);
 		tell_after(h, rest);
 		b = rest;
 	} else {
-		log_set(h, &b->size, size_of(b));
+		set(&b->size, size_of(b));
 	}
 	cut(h, b, need);
 	count(h, size_of(b), 1);
@@ -327,8 +332,11 @@ void blocks_free(struct shmfs_heap *h, uint64_t position)
 		take_out(h, before);
 		size += size_of(before);
 		b = before;
+	} else {
+		/* The user gets the block back if this is undone. */
+		note(h, b);
 	}
-	log_set(h, &b->size, size | FORMAT_FREE);
+	set(&b->size, size | FORMAT_FREE);
 	insert(h, b);
 	tell_after(h, b);
 }
@@ -347,6 +355,10 @@ int blocks_resize(struct shmfs_heap *h, uint64_t position, uint64_t size)
 		take_out(h, next);
 		log_set(h, &b->size, was + size_of(next));
 		tell_after(h, b);
+	} else if (was - need >= FORMAT_BLOCK_MIN) {
+		log_note(h, &b->size, 1);
+		/* The user gets this memory back if this is undone. */
+		note(h, (void *)((char *)b + need));
 	}
 	cut(h, b, need);
 	count(h, size_of(b) - was, 0);
@@ -384,7 +396,7 @@ int blocks_extend(struct shmfs_heap *h, uint64_t size)
 	 */
 	log_set(h, &header->size, size);
 	if (before) {
-		note_head(h, b);
+		log_note(h, &b->size, FORMAT_BLOCK_HEAD / sizeof(uint64_t));
 		take_out(h, before);
 		more += size_of(before);
 		b = before;

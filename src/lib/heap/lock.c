@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lock is a word with an owner (owned.h). A process that inherits it from a dead owner
- * undoes what that owner had not committed. Should the heir die as well, the next does the
- * same.
+ * The lock is a word with an owner (owned.h). A process that inherits it from a dead
+ * owner undoes what that owner had not committed. Should the heir die as well, the next
+ * does the same.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include "native/public.h"
 
 /* Its address tells threads apart. */
-static _Thread_local char thread;
+static _Thread_local char thread __attribute__((tls_model("initial-exec")));
 
 static uint32_t *word_of(const struct shmfs_heap *h)
 {
@@ -45,7 +45,8 @@ int lock_hold(struct shmfs_heap *h)
 	if (r < 0)
 		return r;
 	if (!lock_is_mine(h)) {
-		if (owned_take(h, word_of(h), 0, NULL) == OWNED_INHERITED)
+		if (!owned_take_free(h, word_of(h)) &&
+		    owned_take(h, word_of(h), 0, NULL) == OWNED_INHERITED)
 			recover(h);
 		atomic_store_explicit(&h->holder, &thread, memory_order_relaxed);
 	}
@@ -164,6 +165,6 @@ _public_ int shmfs_heap_log(struct shmfs_heap *heap, const void *data, size_t si
 		return r;
 	r = log_has_room(heap, (end - begin + 7) / 8 + LOG_FREE * heap->n_freed);
 	for (uint64_t at = begin; r == 0 && at < end; at += 8)
-		log_note(heap, heap_at(heap, at));
+		log_note(heap, heap_at(heap, at), 1);
 	return r;
 }

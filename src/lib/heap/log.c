@@ -9,7 +9,6 @@
  * system calls, after which all those stores are visible. So only the compiler must be
  * kept from moving stores.
  */
-#include <assert.h>
 #include <errno.h>
 
 #include "lib/heap/log.h"
@@ -19,52 +18,14 @@
 #define FORGETFUL 0
 #endif
 
-/* The entries there are; not more than there can be, whoever wrote the number. */
-static uint64_t used(const struct shmfs_heap *h)
-{
-	uint64_t n = heap_header(h)->log_used;
-
-	return n < h->log_room ? n : h->log_room;
-}
-
-static void set_used(struct shmfs_heap *h, uint64_t n)
-{
-	heap_order();
-	__atomic_store_n(&heap_header(h)->log_used, n, __ATOMIC_RELEASE);
-	heap_order();
-}
-
 int log_has_room(const struct shmfs_heap *h, uint64_t n)
 {
-	return h->log_room - used(h) >= n ? 0 : -E2BIG;
-}
-
-void log_note(struct shmfs_heap *h, const uint64_t *word)
-{
-	uint64_t n = used(h);
-
-	assert(n < h->log_room);
-	h->log[n] = (struct format_undo){ heap_position(h, word), *word };
-	set_used(h, n + 1);
-}
-
-void log_set(struct shmfs_heap *h, uint64_t *word, uint64_t value)
-{
-	log_note(h, word);
-	__atomic_store_n(word, value, __ATOMIC_RELAXED);
-}
-
-void log_set_half(struct shmfs_heap *h, uint32_t *half, uint32_t value)
-{
-	uint64_t position = heap_position(h, half);
-
-	log_note(h, heap_at(h, position - position % sizeof(uint64_t)));
-	__atomic_store_n(half, value, __ATOMIC_RELAXED);
+	return h->log_room - log_used(h) >= n ? 0 : -E2BIG;
 }
 
 uint64_t log_mark(const struct shmfs_heap *h)
 {
-	return used(h);
+	return log_used(h);
 }
 
 /* The log has only words of the changing part of the header, and of what follows it. */
@@ -79,16 +40,16 @@ static bool is_undoable(struct shmfs_heap *h, uint64_t position)
 
 void log_undo(struct shmfs_heap *h, uint64_t mark)
 {
-	for (uint64_t n = used(h); n > mark; n--) {
+	for (uint64_t n = log_used(h); n > mark; n--) {
 		struct format_undo undo = h->log[n - 1];
 
 		if (is_undoable(h, undo.position) && !FORGETFUL)
 			*(uint64_t *)heap_at(h, undo.position) = undo.old;
-		set_used(h, n - 1);
+		log_count(h, n - 1);
 	}
 }
 
 void log_commit(struct shmfs_heap *h)
 {
-	set_used(h, 0);
+	log_count(h, 0);
 }
