@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Sleeping on a word of shared memory. Nobody sleeps for long at once: who sleeps looks
- * from time to time whether those he waits for are alive, and whether a wake-up went to
- * somebody who was killed before he ran.
+ * Sleeping on a word of shared memory. Nobody sleeps for long at once: a waiter looks
+ * from time to time whether the process it waits for is alive, and whether a wake-up went
+ * to a process that was killed before it ran.
  */
 #include <limits.h>
 #include <stdint.h>
@@ -23,7 +23,7 @@ static inline void futex_pause(void)
 #endif
 }
 
-/* Until when somebody waits; where there is no deadline, for ever. */
+/* Until when somebody waits. */
 struct deadline {
 	clockid_t clock;
 	struct timespec time;
@@ -42,7 +42,7 @@ int deadline_make(int clock, const struct timespec *time, struct deadline *ret);
  */
 int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		const struct deadline *until);
-/* Wakes up to @n of those who sleep on @word. Returns how many. */
+/* Wakes up to @n threads that sleep on @word. Returns how many it has woken. */
 int futex_wake(const uint32_t *word, int n);
 
 /* How long to sleep after @ns were in vain. */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Nobody can tell a process id in shared memory from its namesake in another container,
- * so an owner is a slot (slot.h), and who waits for long asks the kernel whether the
- * slot's process is alive. If it is not, whoever replaces the dead owner in the word
- * first has it.
+ * A process id in shared memory could be that of a namesake in another container, so the
+ * owner is a slot (slot.h). A waiter that has waited for long asks the kernel whether the
+ * slot's process is alive. If it is dead, the first to replace the dead owner in the word
+ * has it.
  *
- * A waiter asks after a time without a wake-up, so a wake-up that went to somebody who
- * was killed before he ran costs that time, and not for ever.
+ * A waiter asks after a time without a wake-up. So a wake-up that went to a process which
+ * was killed before it ran costs that time, and not for ever.
  */
 #include <errno.h>
 
@@ -21,8 +21,8 @@ static uint32_t load(const uint32_t *word)
 }
 
 /*
- * Looks at the word before sleeping, as it is often had for a microsecond only; and
- * seldom, as each look takes the word from the processor of the owner, who needs it.
+ * Looks at the word before sleeping, because owners often have it for a microsecond only.
+ * It looks seldom, because each look takes the cache line from the owner, who needs it.
  */
 static bool look(struct shmfs_heap *h, uint32_t *word)
 {
@@ -46,8 +46,8 @@ static bool inherit(struct shmfs_heap *h, uint32_t *word, uint32_t now, uint32_t
 }
 
 /*
- * That others may wait too is in the word from here on: who came before us may have gone
- * to sleep.
+ * The word says from here on that somebody waits, since others may have gone to sleep
+ * before.
  */
 static int wait_for(struct shmfs_heap *h, uint32_t *word, uint32_t mark,
 		    const struct deadline *until)

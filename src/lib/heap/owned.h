@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * A word of the heap that says who has something: 0, or an owner (format.h), and whether
- * somebody sleeps on it. It is the lock of the heap and that of each mutex. Who waits for
- * an owner that died replaces him, and learns of it.
+ * A word of the heap that names an owner: 0, or an owner (format.h) and whether somebody
+ * sleeps on the word. The lock of the heap and each mutex are such words. A process that
+ * waits for a dead owner inherits the word, and learns of the death.
  */
 #include "lib/heap/futex.h"
 #include "lib/heap/heap.h"
 
-/* Nobody gets the word any more. Only those words can be lost that mark the heirs. */
+/* Nobody gets the word any more. Only a word that marks its heirs can be lost. */
 #define OWNED_LOST 0xffffffffu
 
-/* The word was free, or had an owner that is dead. */
+/* The word was free, or its owner was dead. */
 enum { OWNED_FREE = 0, OWNED_INHERITED = 1 };
 
 static inline bool owned_swap(uint32_t *word, uint32_t *expected, uint32_t value)

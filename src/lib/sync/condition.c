@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A thread is counted among those who wait before it unlocks the mutex. So who changes
+ * A waiting thread is counted before it unlocks the mutex. So a thread that changes
  * something under the mutex after that finds it counted, and wakes it.
  *
- * Who dies between a change and its signal dies with the mutex. Nobody wakes those who
- * wait then, so they look for a dead holder from time to time.
+ * A process that dies between a change and its signal dies as the holder of the mutex.
+ * Nobody wakes the waiting threads then, so they ask from time to time whether the holder
+ * is alive.
  */
 #include <errno.h>
 

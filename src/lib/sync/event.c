@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whoever wakes takes those off that he wakes, so that a thread which was killed while it
- * waited costs one system call that wakes nobody, and no more: when that is seen, and
- * nobody has come since, nobody waits.
+ * A thread that wakes others takes them off the count. So a thread that was killed while
+ * it waited costs one system call that wakes nobody: if nobody has entered since, nobody
+ * waits, and the count becomes 0.
  *
- * The count is never too small: it is changed together with the key. A thread whose key
- * has changed does not go to sleep, and one that sleeps is among those counted until
- * somebody is woken in its place. It may be too large, as all those leave that were not
- * asleep yet when the key changed.
+ * The count is never too small, because it changes together with the key. A thread whose
+ * key has changed does not go to sleep, and a sleeping thread is counted until somebody
+ * is woken in its place. The count can be too large, because all threads leave that were
+ * not asleep yet when the key changed.
  *
- * Who sleeps wakes up from time to time, sees that the key has changed, and looks. That
- * heals a wake-up that went to a thread which was killed before it ran, and one that its
- * sender did not live to send.
+ * A sleeping thread wakes up from time to time and compares the key. That makes up for a
+ * wake-up of a thread that was killed before it ran, and for a wake-up whose sender died
+ * before it made the system call.
  */
 #include <errno.h>
 
@@ -35,8 +35,7 @@ static uint64_t make(uint32_t key, uint32_t waiters)
 	return (uint64_t)key << KEY_SHIFT | (uint64_t)waiters << WAITER_SHIFT;
 }
 
-/* What the caller has changed before is seen by whom the event is seen, and vice versa.
- */
+/* Sequentially consistent: either the waiter sees the change, or its maker the waiter. */
 static uint64_t load(const uint64_t *event)
 {
 	return __atomic_load_n(event, __ATOMIC_SEQ_CST);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #pragma once
 /*
- * Waiting until something in shared memory may have changed, without a system call for
- * who changes it while nobody waits:
+ * Waiting until something in shared memory may have changed. Changing it takes no system
+ * call while nobody waits:
  *
  *	key = event_enter(e);			change something;
  *	while (not there) {			event_wake(e, n);
@@ -11,16 +11,16 @@
  *	}
  *	event_leave(e, key);
  *
- * An event is 64 bits, all zeros at first: 32 that count what happened, at the lower
- * address, which are the futex, and 32 that count who waits.
+ * An event has 64 bits, all zeros at first. The 32 at the lower address are the key,
+ *which is the futex; the others count the threads that wait.
  */
 #include <stdbool.h>
 
 #include "lib/heap/futex.h"
 
-/* Counts the caller among those who wait. Returns the key that event_wake() changes. */
+/* Counts the caller. Returns the key that event_wake() changes. */
 uint32_t event_enter(uint64_t *event);
-/* Whether something has happened since @key: then the caller is no longer counted. */
+/* Whether something has happened since @key. If so, the caller is no longer counted. */
 bool event_has_come(const uint64_t *event, uint32_t key);
 /*
  * Sleeps until something happens: 0; or the deadline @until comes: -ETIMEDOUT; or it is
@@ -43,7 +43,6 @@ static inline uint32_t event_waiters(uint64_t event)
 
 static inline void event_wake(uint64_t *event, uint32_t n)
 {
-	/* What has changed is seen by who waits after this. */
 	if (event_waiters(__atomic_load_n(event, __ATOMIC_SEQ_CST)))
 		event_wake_waiters(event, n);
 }

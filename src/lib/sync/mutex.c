@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The word of a mutex has an owner as the lock of the heap has (lib/heap/owned.h). All
- * threads of a process are the same owner, so the holder is told beside it: only the
- * thread that has the word writes its own number there, and takes it away before it gives
- * the word back. So a thread that finds its owner and its number there holds the mutex.
- * Owners do not repeat, and a number that a dead thread left behind is another owner's.
+ * threads of a process are the same owner, so a second word names the thread. Only the
+ * thread that has the mutex writes its number there, and it clears the number before it
+ * gives the mutex back. So a thread that finds its owner and its number there holds the
+ * mutex. A number that a dead process left there has another owner with it.
  */
 #include <errno.h>
 
 #include "lib/sync/mutex.h"
 #include "native/public.h"
 
-/* Somebody died as the holder, and nobody has repaired what he may have left. */
+/* A holder died, and nobody has repaired what it left. */
 #define ORPHANED 0x40000000u
 
 static uint32_t n_threads;

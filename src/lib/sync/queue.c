@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A queue is a named object: this header, and behind it the slots for messages. Each slot
- * that has a message has a stamp, a number that rises with each message. Its store is the
- * last of sending, and taking it away is the last of receiving. So whoever dies leaves
- * the message there or not, and a copy that is not complete has no stamp.
+ * A queue is a named object: a header, and behind it the slots for messages. A slot with
+ * a message has a stamp, a number that rises with each message. The sender copies the
+ * message, then stores the stamp. The receiver copies the message, then clears the stamp.
+ * So after a death the message is there or not, and an incomplete copy has no stamp.
  *
- * Everything else can be told from the stamps: the lists of messages and of free slots,
- * and their count. Who inherits the lock of a dead owner makes them anew, and if the heir
- * dies as well, the next does.
+ * The lists of messages and of free slots, and their counts, follow from the stamps. A
+ * process that inherits the lock of a dead owner makes them anew. If the heir dies as
+ * well, the next heir does it.
  *
- * Slots are numbered from 1; 0 is none. What stands in the heap is not believed: a number
- * that is no slot's is -EUCLEAN.
+ * Slots are numbered from 1; 0 is none. A number in the heap may be forged, so each is
+ * checked before it is followed, and -EUCLEAN says that the queue is damaged.
  */
 #include <errno.h>
 #include <string.h>
@@ -51,6 +51,10 @@ struct slot {
 	unsigned char data[];
 };
 
+/* shmfs_heap(5) describes them. */
+_Static_assert(sizeof(struct shmfs_queue) == 304, "queue");
+_Static_assert(sizeof(struct slot) == 24, "slot");
+
 static uint64_t slot_size(uint32_t message_size)
 {
 	return sizeof(struct slot) + ((message_size + UINT64_C(7)) & ~UINT64_C(7));
@@ -67,7 +71,7 @@ static struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q, uint32_
 	return heap_at(h, position);
 }
 
-/* For a word at which others look without the lock. */
+/* Stores to a word that others read without the lock. */
 static void set(uint32_t *word, uint32_t value)
 {
 	__atomic_store_n(word, value, __ATOMIC_RELAXED);
@@ -298,7 +302,7 @@ static int attempt(struct shmfs_heap *h, struct shmfs_queue *q, const struct mes
 	return r;
 }
 
-/* Likewise, and looks for a moment whether somebody else makes it possible. */
+/* Sends or receives at once, or within the moment that falling asleep would take. */
 static int attempt_for_long(struct shmfs_heap *h, struct shmfs_queue *q,
 			    const struct message *m, const struct buffer *b)
 {
@@ -429,7 +433,7 @@ static int find(struct shmfs_heap *h, const char *name, struct shmfs_queue **ret
 	if (r < 0)
 		return r;
 	q = object;
-	/* All its slots lie in the memory of the object, or else it is damaged. */
+	/* The object has room for all slots, or else it is damaged. */
 	r = shmfs_heap_find(h, name, TYPE,
 			    sizeof(*q) + q->capacity * slot_size(q->message_size),
 			    &object);
@@ -439,7 +443,7 @@ static int find(struct shmfs_heap *h, const char *name, struct shmfs_queue **ret
 	return 0;
 }
 
-/* In a transaction, so that nobody finds it before it is complete. */
+/* The caller has a transaction: nobody finds the queue before it is complete. */
 static int make(struct shmfs_heap *h, const char *name,
 		const struct shmfs_queue_options *options, struct shmfs_queue **ret)
 {
