@@ -43,6 +43,10 @@ examples:
   contrib/bench/run -m hp='passthrough_hp "$1" "$2"' -s native,passthrough,hp stat open-close
   contrib/bench/run -f speed.json -c speed.svg
   contrib/bench/run --kind sysv -b
+  contrib/bench/run --kind heap [-b] [OPERATION...]
+
+The last one has no sides: it times heaps, mutexes, conditions and queues of the library beside
+those of Boost.Interprocess, by turns.
 
 It exits with 0, with 1 if a bar is missed or a side was lost on the way, with 2 if it was
 called wrongly.

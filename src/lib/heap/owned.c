@@ -98,12 +98,6 @@ int owned_try(struct shmfs_heap *h, uint32_t *word, uint32_t mark)
 	return inherit(h, word, now, mark) ? OWNED_INHERITED : -EBUSY;
 }
 
-void owned_give(uint32_t *word)
-{
-	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) & FORMAT_WAITERS)
-		futex_wake(word, 1);
-}
-
 bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word)
 {
 	uint32_t now = load(word);

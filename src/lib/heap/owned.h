@@ -38,6 +38,11 @@ int owned_take(struct shmfs_heap *h, uint32_t *word, uint32_t mark,
 /* The same at once, or -EBUSY. */
 int owned_try(struct shmfs_heap *h, uint32_t *word, uint32_t mark);
 /* The word, which is ours, becomes free. */
-void owned_give(uint32_t *word);
+static inline void owned_give(uint32_t *word)
+{
+	if (__atomic_exchange_n(word, 0, __ATOMIC_RELEASE) & FORMAT_WAITERS)
+		futex_wake(word, 1);
+}
+
 /* Whether the word has an owner that is dead. */
 bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word);

@@ -61,7 +61,8 @@ static uint64_t slot_size(uint32_t message_size)
 }
 
 /* Slot @i, or NULL where there is none in the heap. */
-static struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q, uint32_t i)
+static inline struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q,
+				   uint32_t i)
 {
 	uint64_t size = slot_size(q->message_size);
 	uint64_t position = heap_position(h, q + 1) + (i - UINT64_C(1)) * size;
@@ -85,7 +86,8 @@ static void put_free(struct shmfs_queue *q, struct slot *s, uint32_t i)
 }
 
 /* Slot @i, which is @s, is the last of its priority. */
-static int append(struct shmfs_heap *h, struct shmfs_queue *q, struct slot *s, uint32_t i)
+static inline int append(struct shmfs_heap *h, struct shmfs_queue *q, struct slot *s,
+			 uint32_t i)
 {
 	uint32_t priority = s->priority;
 	struct list *list;
