@@ -6,7 +6,8 @@
  *
  * A condition lies in a heap, beside a mutex. A thread that holds the mutex and finds
  * that it has nothing to do waits on the condition, which unlocks the mutex meanwhile. A
- * thread that has changed something signals it. One that is all zeros is ready.
+ * thread that has changed something signals it. A condition that is all zeros is
+ * ready.
  *
  * A wait can end without a signal. So look in a loop whether what was waited for is
  * there.

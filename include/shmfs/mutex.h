@@ -4,8 +4,8 @@
 /**
  * DOC: mutual exclusion between processes
  *
- * A mutex lies in a heap: in a named object, or in other memory of it. One that is all
- * zeros is free, so it needs no function that makes it. A thread that has locked it holds
+ * A mutex lies in a heap: in a named object, or in other memory of it. A mutex that
+ * is all zeros is free, so it needs no function that makes it. A thread that has locked it holds
  * it until it unlocks it.
  *
  * A process that dies does not take the mutex with it. The next thread that locks it gets

@@ -5,7 +5,8 @@
  * DOC: counting permits between processes
  *
  * A semaphore lies in a heap and has a number of permits. A thread waits until there is
- * one and takes it; whoever posts adds one. One that is all zeros has none.
+ * one and takes it; whoever posts adds one. A semaphore that is all zeros has
+ * none.
  *
  * Nobody owns a permit. A process that dies after it took one and before it posts has
  * lost it for all. Where that must not be, use a mutex, whose holder is known. A process

@@ -28,7 +28,7 @@ static int pass(struct shmfs_heap *heap, struct mailbox *box, const char *text)
 	int r = shmfs_mutex_lock(heap, &box->mutex);
 
 	while (r == -EOWNERDEAD || (r == 0 && box->full == (text != NULL)))
-		/* Of a holder that died there is nothing to repair. */
+		/* If the last holder died, there is nothing to repair. */
 		r = r < 0 ? shmfs_mutex_consistent(heap, &box->mutex)
 			  : shmfs_condition_wait(heap, &box->changed, &box->mutex);
 	if (r < 0)
