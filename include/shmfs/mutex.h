@@ -5,8 +5,8 @@
  * DOC: mutual exclusion between processes
  *
  * A mutex lies in a heap: in a named object, or in other memory of it. A mutex that
- * is all zeros is free, so it needs no function that makes it. A thread that has locked it holds
- * it until it unlocks it.
+ * is all zeros is free, so it needs no function that makes it. A thread that has locked
+ * it holds it until it unlocks it.
  *
  * A process that dies does not take the mutex with it. The next thread that locks it gets
  * it, and -EOWNERDEAD says that the memory which it protects may be half changed. That
@@ -42,8 +42,8 @@ struct timespec;
 
 /**
  * struct shmfs_mutex - a mutex, all zeros at first
- * @word:   0, or who has it: as the lock of a heap in shmfs_heap(5). Bit 30: its last holder
- *          died, and nobody has repaired what it protects. All bits: nobody can
+ * @word:   0, or who has it: as the lock of a heap in shmfs_heap(5). Bit 30: its last
+ * holder died, and nobody has repaired what it protects. All bits: nobody can
  * @flags:  0 or SHMFS_MUTEX_RECURSIVE. The user sets it before its first use
  * @holder: the thread that holds it: an owner (shmfs_heap(5)) in the upper 32 bits, and a
  *          number of the thread in its process
