@@ -2,7 +2,7 @@
 /*
  * A user keeps an object or the native directory busy, for good. Others are served, what
  * they close is closed, the daemon ends when it is told to, and when the user lets go all
- * is as before.
+ * is as before. What needs the directory is EBUSY meanwhile (difference: busy).
  */
 #include <fcntl.h>
 #include <linux/aio_abi.h>

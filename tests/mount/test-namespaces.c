@@ -2,7 +2,7 @@
 /*
  * A daemon in a user namespace does not see all groups, and one behind a /proc of another
  * PID namespace sees those of other processes. Neither gives anybody more than there is
- * natively.
+ * natively, and the first gives members of such groups less (difference: strangers).
  *
  * Each scene is played by processes in namespaces of their own, which say what is wrong
  * on standard error: assertions are for the test process alone.

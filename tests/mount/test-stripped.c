@@ -204,6 +204,7 @@ static int act_without_effect(const char *dir, int (*act)(const char *))
 
 ACT(may_write, access(at(dir, "f"), W_OK))
 ACT(may_execute, access(at(dir, "f"), X_OK))
+/* Permitted capabilities count here, too (difference: access). */
 ACT(could_read, faccessat(AT_FDCWD, at(dir, "f"), R_OK, AT_EACCESS))
 
 struct real_root {
