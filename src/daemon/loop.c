@@ -385,6 +385,7 @@ static void look_at_directories(struct loop *l, uint64_t ns)
 		if (w->slow && w->serving.demand.class == DEMAND_FILE &&
 		    w->age >= SLOW_DIRECTORY_NS && !atomic_load(&w->serving.given_up))
 			give_up(l, w);
+	slow_refuse_files(&l->slow);
 }
 
 /* Called with the lock held. Returns when more than @served requests have begun. */
@@ -434,9 +435,9 @@ static void *monitor(void *data)
 		waits = false;
 		for (struct worker *w = l->crew.workers; w; w = w->next)
 			waits |= look_after(l, w, ns);
+		old = slow_age(&l->slow, ns, &waits) || has_old(l);
 		if (waits)
 			look_at_directories(l, ns);
-		old = slow_age(&l->slow, ns) || has_old(l);
 		active = crew_is_busy(&l->crew);
 	}
 	pthread_mutex_unlock(&l->crew.lock);

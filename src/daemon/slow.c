@@ -156,15 +156,16 @@ void slow_begin(struct slow *s, struct demand *d)
 }
 
 /* Called with the lock held. Takes those out of the list that wait for @node (0: for any
- * directory), and have done so for @age at least. */
-static struct slow_request *take_waiting(struct slow *s, uint64_t node, uint64_t age)
+ * of @class), and have done so for @age at least. */
+static struct slow_request *take_waiting(struct slow *s, uint64_t node,
+					 enum demand_class class, uint64_t age)
 {
 	struct slow_request *taken = NULL, *r, *next;
 
 	DL_FOREACH_SAFE(s->list, r, next)
 	{
 		if (r->age < age ||
-		    (node ? r->demand.node != node : r->demand.class != DEMAND_DIRECTORY))
+		    (node ? r->demand.node != node : r->demand.class != class))
 			continue;
 		DL_DELETE(s->list, r);
 		s->bytes -= r->size;
@@ -192,29 +193,41 @@ void slow_give_up(struct slow *s, const struct demand *d)
 	pthread_mutex_lock(&s->lock);
 	n = d->class == DEMAND_DIRECTORY ? find(s, d->node) : add_waiting(s, d->node);
 	n->given_up++;
-	waiting = take_waiting(s, d->node, 0);
+	waiting = take_waiting(s, d->node, d->class, 0);
 	pthread_mutex_unlock(&s->lock);
 	refuse(s, d, -EBUSY);
 	refuse_all(s, waiting);
 }
 
-bool slow_age(struct slow *s, uint64_t ns)
+bool slow_age(struct slow *s, uint64_t ns, bool *ret_files)
 {
 	struct slow_request *r, *old;
-	bool any = false;
+	bool any;
 
 	if (atomic_load(&s->n) == 0)
 		return false;
 	pthread_mutex_lock(&s->lock);
 	DL_FOREACH(s->list, r)
-	if (r->demand.class == DEMAND_DIRECTORY)
+	{
 		r->age += ns;
-	old = take_waiting(s, 0, SLOW_DIRECTORY_NS);
-	DL_FOREACH(s->list, r)
-	any = any || r->demand.class == DEMAND_DIRECTORY;
+		*ret_files |=
+			r->demand.class == DEMAND_FILE && r->age >= SLOW_DIRECTORY_NS;
+	}
+	old = take_waiting(s, 0, DEMAND_DIRECTORY, SLOW_DIRECTORY_NS);
+	any = s->list;
 	pthread_mutex_unlock(&s->lock);
 	refuse_all(s, old);
 	return any;
+}
+
+void slow_refuse_files(struct slow *s)
+{
+	struct slow_request *old;
+
+	pthread_mutex_lock(&s->lock);
+	old = take_waiting(s, 0, DEMAND_FILE, SLOW_DIRECTORY_NS);
+	pthread_mutex_unlock(&s->lock);
+	refuse_all(s, old);
 }
 
 /* Called with the lock held. */

@@ -90,8 +90,14 @@ void slow_give_up(struct slow *s, const struct demand *d);
  */
 struct slow_request *slow_end(struct slow *s, const struct demand *d, bool given_up);
 
-/* Time has passed for what is put off. Returns whether there is any that gets old. */
-bool slow_age(struct slow *s, uint64_t ns);
+/*
+ * @ns more have passed for what is put off. Returns whether anything is. *@ret_files is
+ * set where a request has waited for a file for as long as it may while the kernel holds
+ * a directory for that file.
+ */
+bool slow_age(struct slow *s, uint64_t ns, bool *ret_files);
+/* The kernel does: those are answered. */
+void slow_refuse_files(struct slow *s);
 
 /* Nothing that is put off will be served any more. */
 void slow_stop(struct slow *s);

@@ -8,7 +8,8 @@
  *
  * Root may have given capabilities up, or been started without, as in most containers.
  * Its request waits while we act, so what the kernel says of the thread that made it
- * holds as long. It costs one system call, and nothing of it can be out of date.
+ * holds as long; and nothing is done any more for a request that was given up. It costs
+ * one system call, and nothing of it can be out of date.
  *
  * The umask decides only where the directory has no default access control list, which
  * only the kernel knows without a race. So a thread that creates has its caller's umask.
@@ -327,6 +328,10 @@ int caller_enter(const struct caller *caller, enum caller_groups groups,
 	else if (caller->uid == 0 && !self.hides)
 		groups = GROUPS_NUMBERED;
 	r = enter(caller, groups, less, guard);
+	/* Once the request is answered its caller may be gone, and what was just read of
+	 * it that of somebody else. */
+	if (r == 0 && caller_has_given_up(caller))
+		r = -EBUSY;
 	if (r < 0)
 		caller_leave(guard);
 	return r;

@@ -307,6 +307,45 @@ static void test_removal_behind(void **state)
 	await_that(person_do(&victim, create, "newer") == 0);
 }
 
+static int empty(const void *name)
+{
+	int fd = open(at(MOUNT_DIR, name), O_WRONLY | O_TRUNC | O_CLOEXEC);
+
+	return fd < 0 ? -errno : errno_or(close(fd));
+}
+
+/* More than the threads that one user may hold up. */
+#define MANY 70
+
+/* Her request for the object is put off, since others of hers have taken her share of the
+ * threads. The kernel has locked the file for it all the same. */
+static void test_removal_of_what_is_put_off(void **state)
+{
+	pid_t empties[MANY], changes, removes;
+	struct holder h;
+
+	(void)state;
+	start(NULL);
+	file_make(NATIVE_DIR, "free", 0666, "text");
+	must(chown(NATIVE_DIR "/free", flooder.uid, flooder.gid));
+	file_expect(MOUNT_DIR, "free", "text");
+	holder_start(&h, &flooder, NATIVE_DIR "/held", HOLD_OBJECT);
+	for (int i = 0; i < MANY; i++)
+		empties[i] = person_start(&flooder, empty, "held");
+	poll(NULL, 0, 500);
+	changes = person_start(&flooder, change_mode, "free");
+	poll(NULL, 0, 300);
+	removes = person_start(&flooder, remove_name, "free");
+	poll(NULL, 0, 300);
+	expect_bystanders_served();
+	expect(use, "fresh", 0);
+	assert_int_equal(person_end(&flooder, changes), -EBUSY);
+	assert_int_equal(person_end(&flooder, removes), 0);
+	holder_release(&h);
+	for (int i = 0; i < MANY; i++)
+		person_end(&flooder, empties[i]);
+}
+
 static void test_end(void **state)
 {
 	static const enum hold all[] = { HOLD_OBJECT, HOLD_DIRECTORY };
@@ -408,6 +447,7 @@ static int run(void)
 		mount_test_unmounted(test_directory),
 		mount_test_unmounted(test_removal),
 		mount_test_unmounted(test_removal_behind),
+		mount_test_unmounted(test_removal_of_what_is_put_off),
 		mount_test_unmounted(test_end),
 		mount_test_unmounted(test_takeover),
 		mount_test_unmounted(test_large_object),
