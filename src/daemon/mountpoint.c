@@ -36,21 +36,22 @@ static int path_of(int fd, char **ret)
 	return *ret ? 0 : -ENOMEM;
 }
 
-/* The number of the mount that @fd is on, or -1. */
+/* The number of the mount that @fd is on, or a negative errno. */
 static int mount_of(int fd)
 {
-	char path[40], line[128];
-	int id = -1;
-	FILE *info;
+	_cleanup_close_ int info = -1;
+	char text[256], *at;
+	ssize_t n;
+	int id;
 
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	info = fopen(path, "re");
-	while (info && id < 0 && fgets(line, sizeof(line), info))
-		if (sscanf(line, "mnt_id: %d", &id) != 1)
-			id = -1;
-	if (info)
-		fclose(info);
-	return id;
+	snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", fd);
+	info = open(text, O_RDONLY | O_CLOEXEC);
+	n = info < 0 ? -1 : read(info, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	at = strstr(text, "mnt_id:");
+	return at && sscanf(at, "mnt_id: %d", &id) == 1 ? id : -ENOSYS;
 }
 
 /* A line of mountinfo, as far as it matters. */
@@ -209,6 +210,8 @@ int mountpoint_hold(char **path, const char *shown, struct place *ret)
 	if (p.fd < 0)
 		return explain(*path, errno);
 	p.mount = mount_of(p.fd);
+	if (p.mount < 0)
+		return explain(*path, -p.mount);
 	p.table = fopen("/proc/self/mountinfo", "re");
 	if (!p.table)
 		return explain("/proc/self/mountinfo", errno);
@@ -233,7 +236,7 @@ void mountpoint_release(struct place *p)
 	p->table = NULL;
 }
 
-/* How often to look for a mount whose directory is being renamed. */
+/* How often to look for a mount whose directory is being renamed, or without memory. */
 #define FIND_TRIES 1000
 
 int mountpoint_device(const struct place *p, char **path, unsigned int *ret_major,
@@ -243,9 +246,10 @@ int mountpoint_device(const struct place *p, char **path, unsigned int *ret_majo
 		_cleanup_free_ char *now = NULL;
 		int r = path_of(p->fd, &now);
 
-		if (r < 0)
+		if (r < 0 && r != -ENOMEM)
 			return r;
-		if (!find(p->table, now, is_upon, p->mount, ret_major, ret_minor))
+		if (r < 0 ||
+		    !find(p->table, now, is_upon, p->mount, ret_major, ret_minor))
 			continue;
 		free(*path);
 		*path = take_ptr(now);
