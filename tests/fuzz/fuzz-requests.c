@@ -224,7 +224,7 @@ static void start(struct world *w, struct input *in)
 	if (how & MOUNT_ALL)
 		how &= ~MOUNT_KEEPS;
 	memset(w, 0, sizeof(*w));
-	must(waiter_init() == 0);
+	must(waiter_init() == 0 && waiter_open() == 0);
 	start_fs(w, how);
 	start_session(w, how);
 	serve_init(w, in);
@@ -505,7 +505,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	start(w, &in);
 	for (unsigned int i = 0; i < STEPS_MAX && in.size > 0; i++)
 		step(w, &in);
-	waiter_stop_all();
+	must(waiter_stop_all());
 	for (unsigned int i = 0; i < w->n_fakes; i++)
 		fake_fail(&w->fakes[i], FAKE_ANY, 0, 0);
 	w->kernel.gone = false;
