@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
@@ -379,9 +380,7 @@ bool measure(const operation &o)
 	return ratio >= o.bar;
 }
 
-} // namespace
-
-int main(int argc, char **argv)
+int run(int argc, char **argv)
 {
 	const bool bars = argc > 1 && std::strcmp(argv[1], "-b") == 0;
 	std::vector<operation> all = heap_operations();
@@ -400,4 +399,16 @@ int main(int argc, char **argv)
 			reached &= measure(o);
 	}
 	return bars && !reached;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+	try {
+		return run(argc, argv);
+	} catch (const std::exception &e) {
+		std::fprintf(stderr, "bench-heap: %s\n", e.what());
+		return 2;
+	}
 }

@@ -248,8 +248,7 @@ int mountpoint_device(const struct place *p, char **path, unsigned int *ret_majo
 
 		if (r < 0 && r != -ENOMEM)
 			return r;
-		if (r < 0 ||
-		    !find(p->table, now, is_upon, p->mount, ret_major, ret_minor))
+		if (!now || !find(p->table, now, is_upon, p->mount, ret_major, ret_minor))
 			continue;
 		free(*path);
 		*path = take_ptr(now);

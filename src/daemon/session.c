@@ -56,18 +56,18 @@ struct session {
 	struct fuse_session *fuse;
 	struct loop *loop;
 	struct notify notify;
-	bool notifies;
 	struct unmount unmount;
 	struct signals signals;
-	bool hears_signals;
 	struct figures figures;
-	bool for_one;         /* user, and root */
-	int ready;            /* as of background_enter() */
-	struct keeper keeper; /* where @kept */
-	bool kept;
+	struct keeper keeper;      /* where @kept */
 	struct requests *requests; /* likewise */
 	pthread_t namer;           /* where @names */
-	bool names;                /* are still looked for */
+	int ready;                 /* as of background_enter() */
+	bool for_one;              /* user, and root */
+	bool kept;
+	bool names; /* are still looked for */
+	bool notifies;
+	bool hears_signals;
 	char status[512];
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A short list for each node, as hardly any object has more than two names. */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@ static void drop(struct fs *fs, struct alias **at)
 {
 	struct alias *a = *at;
 
+	assert(a);
 	if (fs->keeps)
 		table_remove(&fs->aliases, &a->by_name);
 	*at = a->next;

@@ -9,6 +9,7 @@
  * any open file may be locked through later, while a child has a copy of its descriptor
  * that keeps it from being released.
  */
+#include <assert.h>
 #include <errno.h>
 #include <sys/file.h>
 
@@ -39,6 +40,7 @@ int fs_getlk(struct fs *fs, uint64_t file, uint64_t owner, struct flock *lock)
 static void tell_busy(struct fs *fs, const struct file *f, const struct lock_owner *l,
 		      struct fs_busy *ret)
 {
+	assert(l);
 	pthread_mutex_lock(&fs->lock);
 	/* One user is who asks, one is the open file that is asked for. */
 	ret->closing = f->node->opened->users > 2;

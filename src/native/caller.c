@@ -75,6 +75,7 @@ static int get_capabilities(pid_t thread, struct capabilities *ret)
 {
 	struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, thread };
 
+	*ret = (struct capabilities){ 0 };
 	return syscall(SYS_capget, &header, ret->of) < 0 ? -errno : 0;
 }
 
