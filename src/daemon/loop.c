@@ -23,6 +23,7 @@
 #include "daemon/crew.h"
 #include "daemon/demand.h"
 #include "daemon/dispatch.h"
+#include "daemon/later.h"
 #include "daemon/loop.h"
 #include "daemon/probe.h"
 #include "daemon/slow.h"
@@ -66,6 +67,7 @@ struct loop {
 	pthread_cond_t end;   /* for loop_run() */
 	bool ended;           /* protected by the lock */
 	int result;           /* likewise */
+	struct later later;   /* likewise */
 	unsigned int held;    /* threads that did not end when they were told to */
 };
 
@@ -123,19 +125,24 @@ static unsigned long begin(struct worker *w)
 }
 
 /*
- * Called with the lock held. What was left for when the request is answered takes long,
- * and a thread with nothing else to do is the one to do it.
+ * Called with the lock held. What was left for when the request is answered takes long.
+ * One thread with nothing else to do does it for all: more would be missed, and the
+ * leader would.
  */
 static void do_afterwards(struct worker *w)
 {
 	struct serving *s = &w->serving;
-	struct worker *other = s->after ? crew_take(w->crew) : NULL;
+	struct loop *l = w->loop;
+	struct worker *other;
 
-	if (other) {
-		other->serving.after = s->after;
-		other->serving.after_context = s->after_context;
-		crew_call(other, ROLE_LATER);
-	} else if (s->after) {
+	if (!s->after)
+		return;
+	if (later_add(&l->later, s->after, s->after_context)) {
+		other = l->later.done ? NULL : crew_take(w->crew);
+		l->later.done |= other != NULL;
+		if (other)
+			crew_call(other, ROLE_LATER);
+	} else {
 		pthread_mutex_unlock(&w->crew->lock);
 		s->after(s->after_context);
 		pthread_mutex_lock(&w->crew->lock);
@@ -268,12 +275,11 @@ static void *work(void *data)
 			lead(w);
 		else if (role == ROLE_HELPER)
 			help(w);
-		else
-			w->serving.after(w->serving.after_context);
 		pthread_mutex_lock(&l->crew.lock);
-		if (role == ROLE_LATER)
-			w->serving.after = NULL;
 		end_slow(w);
+		/* There may have been no thread for it. */
+		if (role == ROLE_LATER || !l->later.done)
+			later_do(&l->later, &l->crew.lock);
 		crew_put(w);
 	}
 	pthread_mutex_unlock(&l->crew.lock);
@@ -543,6 +549,12 @@ static void join(struct loop *l)
 	l->monitored = false;
 	l->held = crew_join(&l->crew, JOIN_PATIENCE, loop_stop);
 	l->held += !probe_stop(&l->probe);
+	if (l->held > 0)
+		return;
+	/* What it is about is taken down after this. */
+	pthread_mutex_lock(&l->crew.lock);
+	later_do(&l->later, &l->crew.lock);
+	pthread_mutex_unlock(&l->crew.lock);
 }
 
 struct loop *loop_free(struct loop *l)
