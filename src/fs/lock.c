@@ -31,7 +31,7 @@ int fs_getlk(struct fs *fs, uint64_t file, uint64_t owner, struct flock *lock)
 	r = native_lock(l ? l->native : f->native, F_OFD_GETLK, lock);
 	/* Natively a lock of ours has no process. */
 	if (r == 0 && lock->l_type != F_UNLCK && lock->l_pid <= 0)
-		lock->l_pid = owner_of_range(f->node->opened, lock);
+		lock->l_pid = owner_of_range(f->node->opened, l, lock);
 	file_leave(fs, f);
 	return r;
 }

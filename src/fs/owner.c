@@ -104,13 +104,13 @@ static int owner_new(struct fs *fs, const struct lock_asker *a, bool had,
 }
 
 /* One that rests at @f becomes another's. */
-static int owner_wake(struct fs *fs, struct file *f, const struct lock_asker *a,
+static int owner_wake(struct fs *fs, struct file *f, const struct lock_asker *a, bool had,
 		      struct lock_owner **ret)
 {
 	struct lock_owner *l = f->idle;
 
 	if (l->uid != a->uid) {
-		if (quota_take(&fs->open, a->uid) < 0)
+		if ((had ? quota_force : quota_take)(&fs->open, a->uid) < 0)
 			return -ENOLCK;
 		quota_give(&fs->open, l->uid);
 	}
@@ -148,7 +148,7 @@ static int owner_make(struct fs *fs, struct file *f, const struct lock_asker *a,
 	int r;
 
 	if (!a->flock && f->idle) {
-		r = owner_wake(fs, f, a, &l);
+		r = owner_wake(fs, f, a, had, &l);
 	} else {
 		r = owner_new(fs, a, had, &l);
 		if (r == 0)
@@ -177,36 +177,6 @@ static int owner_copy_locks(const struct lock_owner *from, const struct lock_own
 	return r < 0 ? -ENOLCK : 0;
 }
 
-/*
- * The owner has locked through files that were open for reading, and now does through one
- * that is open for writing: its locks move to a native file that is, too.
- */
-static int owner_replace(struct fs *fs, struct file *f, const struct lock_asker *a,
-			 struct lock_owner *old, struct lock_owner **ret)
-{
-	struct flock all = { .l_type = F_UNLCK };
-	struct lock_owner *l;
-	int r = owner_make(fs, f, a, true, &l);
-
-	if (r < 0)
-		return r;
-	r = owner_copy_locks(old, l);
-	if (r < 0) {
-		owner_detach(l);
-		owner_free(fs, l);
-		return r;
-	}
-	l->pid = old->pid;
-	l->ranges = old->ranges;
-	old->ranges = (struct ranges){ .at = NULL };
-	/* Whoever waits with it keeps it open. */
-	native_lock(old->native, F_OFD_SETLK, &all);
-	owner_detach(old);
-	owner_free(fs, old);
-	*ret = l;
-	return 0;
-}
-
 /* The owner is known before it has a lock. */
 static int owner_record(struct fs *fs, const struct lock_owner *l)
 {
@@ -221,6 +191,45 @@ static int owner_record(struct fs *fs, const struct lock_owner *l)
 	int fd = fs->ledger ? native_locks(l->native) : 0;
 
 	return fd < 0 ? fd : ledger_set_lock(fs->ledger, fd, &record);
+}
+
+/*
+ * The owner has locked through files that were open for reading, and now does through one
+ * that is open for writing: its locks move to a native file that is, too. It goes on to
+ * count as the user's that it counted as, by whomever the second file was opened.
+ */
+static int owner_replace(struct fs *fs, struct file *f, const struct lock_asker *a,
+			 struct lock_owner *old, struct lock_owner **ret)
+{
+	const struct lock_asker as = {
+		.number = a->number,
+		.pid = old->pid,
+		.uid = old->uid,
+	};
+	struct flock all = { .l_type = F_UNLCK };
+	struct lock_owner *l;
+	int r = owner_make(fs, f, &as, true, &l);
+
+	if (r < 0)
+		return r;
+	r = owner_record(fs, l);
+	if (r == 0)
+		r = owner_copy_locks(old, l);
+	if (r < 0) {
+		owner_detach(l);
+		owner_free(fs, l);
+		return r;
+	}
+	/* One that has rested may have room for some. */
+	ranges_done(&l->ranges);
+	l->ranges = old->ranges;
+	old->ranges = (struct ranges){ .at = NULL };
+	/* Whoever waits with it keeps it open. */
+	native_lock(old->native, F_OFD_SETLK, &all);
+	owner_detach(old);
+	owner_free(fs, old);
+	*ret = l;
+	return 0;
 }
 
 int owner_get(struct fs *fs, struct file *f, const struct lock_asker *a,
@@ -297,12 +306,13 @@ int owner_locked(struct fs *fs, struct lock_owner *l, struct native_file *by,
 	return 0;
 }
 
-pid_t owner_of_range(const struct opened *o, const struct flock *found)
+pid_t owner_of_range(const struct opened *o, const struct lock_owner *except,
+		     const struct flock *found)
 {
 	const struct range range = range_of(found);
 
 	for (const struct lock_owner *l = o->owners; l; l = l->hh.next)
-		if (ranges_has(&l->ranges, &range))
+		if (l != except && ranges_has(&l->ranges, &range))
 			return l->pid;
 	return 0;
 }
@@ -363,6 +373,43 @@ static int restore_range(void *context, const struct flock *lock)
 	return r;
 }
 
+/* All locks of @from become @to's as well, and @from goes. */
+static int owner_merge(struct fs *fs, struct lock_owner *to, struct lock_owner *from)
+{
+	int r = owner_copy_locks(from, to);
+
+	for (size_t i = 0; i < from->ranges.n && r == 0; i++) {
+		r = ranges_reserve(&to->ranges);
+		if (r == 0)
+			r = quota_force(&fs->ranges, to->uid);
+		if (r == 0)
+			owner_note(fs, to, to->ranges.n + 1, &from->ranges.at[i]);
+	}
+	owner_free(fs, from);
+	return r;
+}
+
+/*
+ * While an owner's locks move to another native file the ledger has both. Until all have
+ * moved they are for reading, so that each may have what the other has.
+ */
+static int restore_owner(struct fs *fs, struct file *f, struct lock_owner *l)
+{
+	const struct lock_asker a = { .number = l->number, .flock = l->flock };
+	struct lock_owner *other = l->flock ? NULL : owner_find(f, &a);
+	int r;
+
+	if (!other)
+		return owner_attach(fs, f, l);
+	if (!l->writable)
+		return owner_merge(fs, other, l);
+	owner_detach(other);
+	r = owner_attach(fs, f, l);
+	if (r < 0)
+		owner_free(fs, other);
+	return r < 0 ? r : owner_merge(fs, l, other);
+}
+
 int owner_restore(struct fs *fs, struct file *f, int fd, const struct ledger_lock *record)
 {
 	const struct lock_asker a = {
@@ -390,5 +437,5 @@ int owner_restore(struct fs *fs, struct file *f, int fd, const struct ledger_loc
 		owner_free(fs, c.owner);
 		return r;
 	}
-	return owner_attach(fs, f, c.owner);
+	return restore_owner(fs, f, c.owner);
 }

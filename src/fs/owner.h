@@ -58,8 +58,9 @@ int owner_lock(struct fs *fs, struct lock_owner *l, const struct flock *lock);
 /* The lock was taken without us, by another open file if that is not the owner's. */
 int owner_locked(struct fs *fs, struct lock_owner *l, struct native_file *by,
 		 const struct flock *lock);
-/* The process that has locked just what @found says, or 0. */
-pid_t owner_of_range(const struct opened *o, const struct flock *found);
+/* The process that has locked just what @found says, which is not @except's, or 0. */
+pid_t owner_of_range(const struct opened *o, const struct lock_owner *except,
+		     const struct flock *found);
 
 /* All record locks of @l go. It does too, unless somebody waits for one. */
 void owner_unlock(struct fs *fs, struct lock_owner *l);

@@ -101,6 +101,38 @@ static void test_reader_becomes_writer(void **state)
 	fs_release(room->fs, reads);
 }
 
+/* A process may change its user between the two. */
+static void test_writer_of_another_user(void **state)
+{
+	const struct caller other = { .uid = 2000, .gid = 2000 };
+	const struct flock lock = { .l_type = F_WRLCK, .l_start = 5, .l_len = 1 };
+	struct room *room = *state;
+	struct fs_busy busy = { .file = NULL };
+	unsigned int taken = room->fs->open.taken;
+
+	/* In the second round with an owner that rests. */
+	for (int i = 0; i < 2; i++) {
+		uint64_t reads = open_as(room, O_RDONLY);
+		uint64_t writes = open_as(room, O_RDWR);
+
+		if (i == 1) {
+			assert_int_equal(set(room, writes, BOB, F_WRLCK, 0, 1), 0);
+			assert_int_equal(fs_flush(room->fs, writes, BOB), 0);
+		}
+		assert_int_equal(set(room, reads, ALICE, F_RDLCK, 0, 10), 0);
+		assert_int_equal(set(room, reads, ALICE, F_RDLCK, 20, 10), 0);
+		assert_int_equal(
+			fs_setlk(room->fs, &other, writes, ALICE, 77, &lock, &busy), 0);
+		assert_int_equal(holder(room, reads, BOB, 20, 10), 77);
+		assert_int_equal(room->fs->ranges.taken, 4);
+		assert_int_equal(fs_flush(room->fs, reads, ALICE), 0);
+		assert_int_equal(room->fs->ranges.taken, 0);
+		fs_release(room->fs, writes);
+		fs_release(room->fs, reads);
+		assert_int_equal(room->fs->open.taken, taken);
+	}
+}
+
 static void test_reader_becomes_writer_while_waiting(void **state)
 {
 	struct room *room = *state;
@@ -176,6 +208,21 @@ static void test_holder_of_what_is_left(void **state)
 	fs_release(room->fs, file);
 }
 
+/* Two have the same range, and each is told of the other. */
+static void test_same_range(void **state)
+{
+	struct room *room = *state;
+	uint64_t first = open_as(room, O_RDONLY);
+	uint64_t second = open_as(room, O_RDONLY);
+
+	assert_int_equal(set(room, first, ALICE, F_RDLCK, 0, 10), 0);
+	assert_int_equal(set(room, second, BOB, F_RDLCK, 0, 10), 0);
+	assert_int_equal(holder(room, first, ALICE, 0, 10), BOB);
+	assert_int_equal(holder(room, second, BOB, 0, 10), ALICE);
+	fs_release(room->fs, second);
+	fs_release(room->fs, first);
+}
+
 #define OWNERS 30
 
 /* However many there are, one native call tells whose the lock is. */
@@ -238,10 +285,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		room_test(test_opened_as_the_file),
 		room_test(test_reader_becomes_writer),
+		room_test(test_writer_of_another_user),
 		room_test(test_reader_becomes_writer_while_waiting),
 		room_test(test_resting),
 		room_test(test_who_has_none_unlocks_nothing),
 		room_test(test_holder_of_what_is_left),
+		room_test(test_same_range),
 		room_test(test_asking_many),
 		room_test(test_ranges_count),
 	};

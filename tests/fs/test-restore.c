@@ -177,6 +177,100 @@ static void test_locks_of_no_file(void **state)
 	descriptors_done(&kept);
 }
 
+enum { READER = 7, WRITER, OTHER };
+
+static int lock_range(struct fs *fs, uint64_t file, uint64_t owner, off_t start)
+{
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	const struct flock lock = { .l_type = F_RDLCK, .l_start = start, .l_len = 10 };
+	struct fs_busy busy = { .file = NULL };
+
+	return fs_setlk(fs, &me, file, owner, (pid_t)owner, &lock, &busy);
+}
+
+/* Dies when some locks of an owner have moved to a file that is open for writing. */
+static void lock_and_move(struct fs *fs, bool first)
+{
+	struct caller me = { .uid = geteuid(), .gid = getegid() };
+	uint64_t writes = make(fs, &me, "a", &shared[NODE]);
+	struct fs_open_file reads;
+
+	shared[FILE_A] = writes;
+	fs_open(fs, &me, shared[NODE], O_RDONLY, &reads);
+	if (first)
+		lock_range(fs, writes, WRITER, 0);
+	lock_range(fs, reads.number, READER, 0);
+	lock_range(fs, reads.number, READER, 20);
+	if (!first)
+		lock_range(fs, writes, WRITER, 0);
+	for (int fd = 0; fd < FILES_MAX; fd++) {
+		const struct ledger_lock *lock = ledger_lock_of(fs->ledger, fd);
+		struct ledger_lock moved;
+
+		if (!lock || lock->owner != WRITER)
+			continue;
+		moved = *lock;
+		moved.owner = READER;
+		moved.pid = READER;
+		ledger_set_lock(fs->ledger, fd, &moved);
+	}
+	kill(getpid(), SIGKILL);
+}
+
+static void lock_and_move_up(struct fs *fs)
+{
+	lock_and_move(fs, true);
+}
+
+static void lock_and_move_down(struct fs *fs)
+{
+	lock_and_move(fs, false);
+}
+
+static short type_of_lock(struct fs *fs, off_t start)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_start = start, .l_len = 10 };
+
+	assert_int_equal(fs_getlk(fs, shared[FILE_A], OTHER, &lock), 0);
+	if (lock.l_type != F_UNLCK)
+		assert_int_equal(lock.l_pid, READER);
+	return lock.l_type;
+}
+
+static void restore_moved(struct fs *fs, void (*act)(struct fs *))
+{
+	struct descriptors open = { .n = 0 }, kept = { .n = 0 };
+	unsigned int locks = 0;
+
+	let_die(fs, act);
+	assert_int_equal(descriptors_open(&open), 0);
+	assert_int_equal(fs_restore(fs, &open, &kept), 0);
+	assert_int_equal(fs_find_names(fs), 0);
+	for (unsigned int fd = 0; fd < open.n; fd++)
+		locks += ledger_lock_of(fs->ledger, (int)fd) != NULL;
+	assert_int_equal(locks, 1);
+	assert_int_equal(fs->ranges.taken, 2);
+	assert_int_equal(type_of_lock(fs, 0), F_RDLCK);
+	assert_int_equal(type_of_lock(fs, 10), F_UNLCK);
+	assert_int_equal(type_of_lock(fs, 20), F_RDLCK);
+	assert_int_equal(fs_flush(fs, shared[FILE_A], READER), 0);
+	assert_int_equal(type_of_lock(fs, 0), F_UNLCK);
+	assert_int_equal(type_of_lock(fs, 20), F_UNLCK);
+	unlink(NATIVE "a");
+	descriptors_done(&open);
+	descriptors_done(&kept);
+}
+
+static void test_locks_that_move(void **state)
+{
+	restore_moved(*state, lock_and_move_up);
+}
+
+static void test_locks_that_move_down(void **state)
+{
+	restore_moved(*state, lock_and_move_down);
+}
+
 static unsigned int open_all(struct fs *fs, uid_t uid, uint64_t files[FILES_MAX])
 {
 	struct caller caller = { .uid = uid, .gid = uid };
@@ -466,6 +560,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_restored, enter, leave),
 		cmocka_unit_test_setup_teardown(test_locks_of_no_file, enter, leave),
+		cmocka_unit_test_setup_teardown(test_locks_that_move, enter, leave),
+		cmocka_unit_test_setup_teardown(test_locks_that_move_down, enter, leave),
 		cmocka_unit_test_setup_teardown(test_shares_are_not_refused_again, enter,
 						leave),
 		cmocka_unit_test_setup_teardown(test_removed_once, enter, leave),
