@@ -50,8 +50,9 @@ static void answer(struct wait *w, fuse_req_t req, int r)
 {
 	struct wait_lock *l = (struct wait_lock *)w;
 
-	fuse_reply_err(req, -r);
+	/* Whoever is answered may find that nothing else is open any more. */
 	native_file_unref(l->busy.file);
+	fuse_reply_err(req, -r);
 	free(l);
 }
 
