@@ -3,9 +3,6 @@
  * Attaching is the check of who may open a segment: the inode behind it has mode 0777. So
  * it is done as the caller, every time, though one attachment is kept; and only then is
  * anything done with the process's own power.
- *
- * Memory that others can take away, as huge pages may be missing, is never touched by
- * this process itself: the kernel copies, and says -EFAULT where a touch were SIGBUS.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +13,6 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
-#include <sys/uio.h>
 #include <sys/vfs.h>
 
 #include "native/sysv-segment.h"
@@ -24,10 +20,6 @@
 #include "util/hash.h"
 
 #define NOWHERE ((void *)-1)
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
-#endif
 
 /*
  * How much of our address space an open segment may take, in bytes: segments that nobody
@@ -413,7 +405,7 @@ static int publish(struct sysv_segments *s, struct sysv_segment *new,
 int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 		      const struct caller *caller, int flags, struct sysv_segment **ret)
 {
-	_cleanup_segment_ struct sysv_segment *segment = get(s, id);
+	_cleanup_segment_ struct sysv_segment *segment = caller ? NULL : get(s, id);
 	_cleanup_(cleanup_attached) void *address = NOWHERE;
 	bool writable = !(flags & SHM_RDONLY);
 	struct shmid_ds ds;
@@ -428,6 +420,9 @@ int sysv_segment_open(struct sysv_segments *s, int id, int64_t birth,
 	/* Attached it cannot become another any more. */
 	if (r == 0)
 		r = check_birth(s, id, birth, &ds);
+	/* Whoever may not attach it never uses it. */
+	if (r == 0 && !segment)
+		segment = get(s, id);
 	if (r == 0 && !segment) {
 		struct sysv_segment *new;
 
@@ -513,85 +508,17 @@ int sysv_segment_adopt(struct sysv_segments *s, int id, int64_t birth, bool writ
 
 int sysv_segments_usage(struct sysv_segments *s, int id, uint64_t *ret)
 {
-	_cleanup_segment_ struct sysv_segment *segment = get(s, id);
+	struct sysv_segment *segment;
 	struct stat st;
+	int r = -ENODATA;
 
-	if (!segment || segment->fd < 0)
-		return -ENODATA;
-	if (fstat(segment->fd, &st) < 0)
-		return -errno;
-	*ret = (uint64_t)st.st_blocks * 512;
-	return 0;
-}
-
-/* The kernel copies between @local and the attachment. */
-static ssize_t copy(struct sysv_segment *segment, void *local, size_t n, uint64_t offset,
-		    ssize_t (*call)(pid_t, const struct iovec *, unsigned long,
-				    const struct iovec *, unsigned long, unsigned long))
-{
-	struct iovec here = { .iov_base = local, .iov_len = n };
-	struct iovec there = { .iov_len = n };
-	ssize_t done;
-
-	pthread_rwlock_rdlock(&segment->attachment);
-	there.iov_base = (char *)segment->address + offset;
-	done = segment->lost ? -EIO : errno_or(call(getpid(), &here, 1, &there, 1, 0));
-	pthread_rwlock_unlock(&segment->attachment);
-	return done == -EFAULT ? -EIO : done;
-}
-
-ssize_t sysv_segment_read(struct sysv_segment *segment, void *buf, size_t n,
-			  uint64_t offset)
-{
-	if (offset >= segment->size || n == 0)
-		return 0;
-	if (n > segment->size - offset)
-		n = segment->size - offset;
-	if (segment->fd >= 0)
-		return errno_or(pread(segment->fd, buf, n, (off_t)offset));
-	return copy(segment, buf, n, offset, process_vm_readv);
-}
-
-ssize_t sysv_segment_write(struct sysv_segment *segment, const void *buf, size_t n,
-			   uint64_t offset)
-{
-	if (n == 0)
-		return 0;
-	if (offset >= segment->size)
-		return -ENOSPC;
-	if (n > segment->size - offset)
-		n = segment->size - offset;
-	if (segment->fd >= 0)
-		return errno_or(pwrite(segment->fd, buf, n, (off_t)offset));
-	/* It only reads from the buffer. */
-	return copy(segment, (void *)(uintptr_t)buf, n, offset, process_vm_writev);
-}
-
-/* Has the kernel touch the pages of the attachment, so that it gets the memory. */
-static int populate(struct sysv_segment *segment, uint64_t offset, uint64_t length)
-{
-	uint64_t begin = offset - offset % page_size();
-	int r;
-
-	pthread_rwlock_rdlock(&segment->attachment);
-	r = errno_or(madvise((char *)segment->address + begin,
-			     (size_t)(offset + length - begin), MADV_POPULATE_WRITE));
-	pthread_rwlock_unlock(&segment->attachment);
-	if (r == -EFAULT || r == -ENOMEM)
-		return -ENOSPC;
-	/* Before Linux 5.14. */
-	return r == -EINVAL ? -EOPNOTSUPP : r;
-}
-
-int sysv_segment_allocate(struct sysv_segment *segment, int mode, uint64_t offset,
-			  uint64_t length)
-{
-	if (offset + length > segment->size)
-		return -ENOSPC;
-	if (segment->fd >= 0)
-		return errno_or(
-			fallocate(segment->fd, mode, (off_t)offset, (off_t)length));
-	if (segment->lost)
-		return -EIO;
-	return mode == 0 ? populate(segment, offset, length) : -EOPNOTSUPP;
+	/* Whoever asks is no user: what is used by others is not made again. */
+	pthread_mutex_lock(&s->lock);
+	segment = find(s, id);
+	if (segment && segment->fd >= 0)
+		r = errno_or(fstat(segment->fd, &st));
+	pthread_mutex_unlock(&s->lock);
+	if (r == 0)
+		*ret = (uint64_t)st.st_blocks * 512;
+	return r;
 }

@@ -16,7 +16,7 @@
 
 /* The open segments of one kind, by identifier. */
 struct sysv_segments {
-	pthread_mutex_t lock; /* held for moments, never over a native call */
+	pthread_mutex_t lock; /* held for moments: over no native call that waits */
 	struct table by_id;   /* protected by lock */
 };
 

@@ -4,6 +4,7 @@
  * somebody has said how large.
  */
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 
 #include "kind-callers.h"
@@ -167,6 +168,44 @@ static void test_closed_and_written_again(void **state)
 	/* Said once, the size is that. */
 	assert_int_equal(native_resize(f, 5), 0);
 	assert_int_equal(native_write(f, "b", 1, 5, false), -ENOSPC);
+	drop(0, f);
+}
+
+static atomic_bool asked_enough;
+static bool others; /* this process can be somebody else */
+
+static void *ask(void *arg)
+{
+	struct native_file *handle = arg;
+	struct groups none = { .n = 0 };
+	struct caller bob = user(1001, &none);
+	struct object_info info;
+
+	while (!atomic_load(&asked_enough)) {
+		native_stat(handle, &info);
+		if (others)
+			try_open(handle, &bob, O_RDWR);
+	}
+	return NULL;
+}
+
+/* Whoever asks what it is, or for what it may not have, does not have it. */
+static void test_written_again_while_asked(void **state)
+{
+	struct native_file *f = pend(NULL, name(0), 0600);
+	struct native_file *handle = handle_of(name(0));
+	pthread_t thread;
+
+	(void)state;
+	others = setgroups(0, NULL) == 0;
+	assert_int_equal(pthread_create(&thread, NULL, ask, handle), 0);
+	for (uint64_t i = 0; i < 1000; i++) {
+		assert_int_equal(native_write(f, "x", 1, i, false), 1);
+		assert_int_equal(native_flush(f, NULL), 0);
+	}
+	atomic_store(&asked_enough, true);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	native_file_unref(handle);
 	drop(0, f);
 }
 
@@ -535,6 +574,7 @@ int main(int argc, char *argv[])
 		kind_test(test_sized_by_allocating),
 		kind_test(test_closed_and_written_again),
 		kind_test(test_locked_and_written_again),
+		kind_test(test_written_again_while_asked),
 		kind_test(test_written_and_sized),
 		kind_test(test_written_and_emptied),
 		kind_test(test_written_much),
