@@ -252,9 +252,54 @@ int sysv_make(struct sysv_pending *p, uint64_t size)
  */
 static bool is_unused(const struct sysv_pending *p, struct shmid_ds *ret)
 {
-	return sysv_segment_is_alone(p->segment) && !p->segment->lost &&
-	       sysv_status(p->id, ret) == 0 && ret->shm_nattch == 1 &&
-	       ret->shm_perm.__key == p->perm.__key && !sysv_is_removed(ret);
+	return !atomic_load(&p->locked) && sysv_segment_is_alone(p->segment) &&
+	       !p->segment->lost && sysv_status(p->id, ret) == 0 &&
+	       ret->shm_nattch == 1 && ret->shm_perm.__key == p->perm.__key &&
+	       !sysv_is_removed(ret);
+}
+
+/* Sets the mode of the segment that @ds describes, as who made it. */
+static int set_mode(const struct sysv_pending *p, struct shmid_ds *ds, mode_t mode)
+{
+	_as_caller_ struct caller_guard guard = { .ids = false };
+	int r = caller_enter(&p->user, GROUPS_NONE, &guard);
+
+	ds->shm_perm.mode = (unsigned short)mode;
+	return r < 0 ? r : errno_or(shmctl(p->id, IPC_SET, ds));
+}
+
+/*
+ * Keeps all but root from attaching it. What its mode was is noted before that, for who
+ * comes after this process.
+ */
+static int shut(struct sysv_pending *p, const struct shmid_ds *ds)
+{
+	struct shmid_ds set = *ds;
+
+	sysv_pending_note_shut(p, ds);
+	return set_mode(p, &set, 0);
+}
+
+void sysv_make_reopen(const struct sysv_pending *p)
+{
+	struct shmid_ds ds;
+
+	/* Whoever has set another mode meanwhile means that. */
+	if (sysv_status(p->id, &ds) == 0 && sysv_may_be(p->birth, &ds) &&
+	    (ds.shm_perm.mode & 0777) == 0)
+		set_mode(p, &ds, p->perm.mode);
+	sysv_pending_note_reopened(p);
+}
+
+/* Whether nobody has had or set it since it was shut, when it was as @ds says. */
+static bool stayed_unused(const struct sysv_pending *p, const struct shmid_ds *ds)
+{
+	struct shmid_ds now;
+
+	return is_unused(p, &now) && (now.shm_perm.mode & 0777) == 0 &&
+	       now.shm_perm.uid == ds->shm_perm.uid &&
+	       now.shm_perm.gid == ds->shm_perm.gid && now.shm_lpid == ds->shm_lpid &&
+	       now.shm_atime == ds->shm_atime;
 }
 
 static int remove_made(const struct sysv_pending *p)
@@ -269,21 +314,24 @@ int sysv_make_again(struct sysv_pending *p)
 {
 	struct sysv_segment *segment = p->segment;
 	struct shmid_ds ds;
-	int r = -ENOSPC;
+	int r;
 
-	if (p->grows && !atomic_load(&p->locked) && is_unused(p, &ds))
-		r = sysv_collected_copy(&p->collected, segment);
+	if (!p->grows || !is_unused(p, &ds))
+		return -ENOSPC;
+	r = shut(p, &ds);
+	/* Somebody may have come before it was shut. */
 	if (r == 0)
-		r = remove_made(p);
+		r = stayed_unused(p, &ds) ? sysv_collected_copy(&p->collected, segment)
+					  : -ENOSPC;
+	if (r == 0)
+		r = stayed_unused(p, &ds) ? remove_made(p) : -ENOSPC;
 	if (r < 0) {
+		sysv_make_reopen(p);
 		sysv_collected_drop(&p->collected);
 		return -ENOSPC;
 	}
 	sysv_pending_note_collected(p);
 	pthread_mutex_lock(&p->lock);
-	p->perm.uid = ds.shm_perm.uid;
-	p->perm.gid = ds.shm_perm.gid;
-	p->perm.mode = ds.shm_perm.mode & 0777;
 	p->segment = NULL;
 	p->id = -1;
 	p->begun = -1;

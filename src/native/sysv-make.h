@@ -20,5 +20,7 @@ int sysv_make_settle(struct sysv_pending *p);
  * what it has: -ENOSPC where its size was said, or somebody else has it, too.
  */
 int sysv_make_again(struct sysv_pending *p);
+/* What a process that died had begun of that ends: the segment gets its mode back. */
+void sysv_make_reopen(const struct sysv_pending *p);
 /* What a process began that has died goes. */
 void sysv_make_give_up(struct sysv_pending *p);

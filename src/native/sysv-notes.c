@@ -41,3 +41,10 @@ void sysv_note_set_made(struct sysv_note *n)
 	*(volatile bool *)&n->has_id = true;
 	atomic_signal_fence(memory_order_seq_cst);
 }
+
+void sysv_note_set_shut(struct sysv_note *n, bool shut)
+{
+	atomic_signal_fence(memory_order_seq_cst);
+	*(volatile bool *)&n->shut = shut;
+	atomic_signal_fence(memory_order_seq_cst);
+}

@@ -25,6 +25,9 @@ struct sysv_note {
 	uint64_t size; /* of how many bytes */
 	int data;      /* of what was written while there is no segment, or negative */
 	bool poured;   /* some of that is in the segment by now, and there no more */
+	int failed;    /* some of what was written was refused with this; 0: none */
+	bool grows;    /* nobody has said how large */
+	bool shut;     /* its mode keeps others out for a moment: it shall be @mode */
 	int fd;        /* of the segment, or negative */
 	int64_t birth; /* with @has_id: which segment of that identifier */
 	int id;        /* of the segment, as soon as there is one; else -1 */
@@ -44,3 +47,4 @@ struct sysv_notes *sysv_notes_free(struct sysv_notes *n);
 /* Makes a note count, or not; what was written of it before is before that. */
 void sysv_note_set_serial(struct sysv_note *n, uint64_t serial);
 void sysv_note_set_made(struct sysv_note *n);
+void sysv_note_set_shut(struct sysv_note *n, bool shut);

@@ -129,6 +129,8 @@ void sysv_pending_note_collected(const struct sysv_pending *p)
 		return;
 	n->data = p->collected.fd;
 	n->poured = p->collected.poured;
+	n->failed = p->collected.failed;
+	n->grows = p->grows;
 }
 
 void sysv_pending_note_made(const struct sysv_pending *p)
@@ -390,6 +392,24 @@ int sysv_pending_set(struct sysv_pending *p, const struct caller *caller,
 	return r;
 }
 
+void sysv_pending_note_shut(struct sysv_pending *p, const struct shmid_ds *ds)
+{
+	pthread_mutex_lock(&p->lock);
+	p->perm.uid = ds->shm_perm.uid;
+	p->perm.gid = ds->shm_perm.gid;
+	p->perm.mode = ds->shm_perm.mode & 0777;
+	note_perm(p);
+	if (note_of(p))
+		sysv_note_set_shut(note_of(p), true);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void sysv_pending_note_reopened(const struct sysv_pending *p)
+{
+	if (note_of(p))
+		sysv_note_set_shut(note_of(p), false);
+}
+
 void sysv_pending_note_pending(struct sysv_pending *p)
 {
 	struct sysv_pendings *s = p->pendings;
@@ -398,6 +418,7 @@ void sysv_pending_note_pending(struct sysv_pending *p)
 	name(s, p);
 	if (note_of(p)) {
 		note_of(p)->has_id = false;
+		note_of(p)->shut = false;
 		note_of(p)->named = p->named;
 	}
 	pthread_mutex_unlock(&s->lock);
@@ -473,12 +494,15 @@ static int restore(struct sysv_pendings *s, uint64_t number, const struct sysv_n
 		.begun = n->id,
 		.since = n->since,
 		.size = n->size,
+		.grows = n->grows,
 	};
 	sysv_collected_init(&p->collected, &s->budget, p->user.uid);
 	pthread_mutex_init(&p->making, NULL);
 	pthread_mutex_init(&p->lock, NULL);
 	if (!n->has_id && n->data >= 0)
 		sysv_collected_adopt(&p->collected, n->data, n->poured);
+	if (!n->has_id)
+		p->collected.failed = n->failed;
 	pthread_mutex_lock(&s->lock);
 	r = list_again(s, p, n->named && !n->has_id);
 	pthread_mutex_unlock(&s->lock);
@@ -490,7 +514,7 @@ static int restore(struct sysv_pendings *s, uint64_t number, const struct sysv_n
 }
 
 int sysv_pending_adopt(struct sysv_pendings *s, uint64_t number, uint64_t serial,
-		       struct sysv_pending **ret)
+		       bool locked, struct sysv_pending **ret)
 {
 	struct sysv_note *n = &s->notes->at[slots_index(number)];
 	struct sysv_pending *p = slots_get(&s->numbers, number);
@@ -502,9 +526,13 @@ int sysv_pending_adopt(struct sysv_pendings *s, uint64_t number, uint64_t serial
 		return r;
 	p->refs++;
 	p->files++;
+	if (locked)
+		atomic_store(&p->locked, true);
 	*ret = p;
 	if (p->id < 0 || p->segment)
 		return 0;
+	if (n->shut)
+		sysv_make_reopen(p);
 	r = sysv_segment_adopt(s->segments, p->id, p->birth, true, n->fd, &p->segment);
 	if (r == 0)
 		n->fd = p->segment->fd;

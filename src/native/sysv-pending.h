@@ -73,10 +73,11 @@ void sysv_pendings_done(struct sysv_pendings *s);
 int sysv_pendings_remember(struct sysv_pendings *s);
 /*
  * The one that had this number and serial in a process that died, as open as one file
- * more, with a reference: -ESTALE where there was none. There are no other threads yet.
+ * more, with a reference: -ESTALE where there was none. With @locked that file has locks.
+ * There are no other threads yet.
  */
 int sysv_pending_adopt(struct sysv_pendings *s, uint64_t number, uint64_t serial,
-		       struct sysv_pending **ret);
+		       bool locked, struct sysv_pending **ret);
 /* The descriptor of what was written, borrowed, which that needs; -1 where it is nothing.
  */
 int sysv_pending_keep(struct sysv_pending *p);
@@ -161,6 +162,9 @@ int sysv_pending_flush(struct sysv_pending *p);
 void sysv_pending_note_making(const struct sysv_pending *p);
 void sysv_pending_note_made(const struct sysv_pending *p);
 void sysv_pending_note_collected(const struct sysv_pending *p);
+/* Its segment has mode 0 for a moment, and shall have that of @ds; or it has that. */
+void sysv_pending_note_shut(struct sysv_pending *p, const struct shmid_ds *ds);
+void sysv_pending_note_reopened(const struct sysv_pending *p);
 /* It has no segment any more, and its name, unless that is another's by now. */
 void sysv_pending_note_pending(struct sysv_pending *p);
 /* Whether another one than @p is known to have begun @id. */

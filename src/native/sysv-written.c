@@ -91,10 +91,11 @@ int sysv_pending_size(struct sysv_pending *p, uint64_t size)
 		r = sysv_make(p, size);
 	} else if (r == 0 && p->id < 0) {
 		sysv_collected_drop(&p->collected);
-		sysv_pending_note_collected(p);
 	}
-	if (r == 0)
+	/* A size that a segment does not have is refused, and leaves it as it is. */
+	if (r == 0 && (p->id < 0 || p->segment->size == size))
 		p->grows = false;
+	sysv_pending_note_collected(p);
 	pthread_mutex_unlock(&p->making);
 	return r;
 }
@@ -110,12 +111,12 @@ static int extend(struct sysv_pending *p, uint64_t size, bool grows)
 		r = p->collected.failed;
 	if (size < p->collected.size)
 		size = p->collected.size;
-	if (r == 0 && p->id < 0 && size > 0) {
-		r = sysv_make(p, size);
+	if (!grows || (r == 0 && p->id < 0 && size > 0))
 		p->grows = grows;
-	} else if (!grows) {
-		p->grows = false;
-	}
+	/* Noted before there is a segment: then it has it. */
+	sysv_pending_note_collected(p);
+	if (r == 0 && p->id < 0 && size > 0)
+		r = sysv_make(p, size);
 	pthread_mutex_unlock(&p->making);
 	return r;
 }

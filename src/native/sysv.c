@@ -479,7 +479,7 @@ static int sysv_adopt(struct kind *k, const struct native_remains *r,
 	atomic_store(&f->locks_fd, r->locks);
 	if (r->id.device == DEVICE_PENDINGS)
 		result = sysv_pending_adopt(&s->pendings, (uint64_t)r->id.birth,
-					    r->id.inode, &f->pending);
+					    r->id.inode, r->locks >= 0, &f->pending);
 	else
 		result = sysv_segment_adopt(&s->segments, (int)r->id.inode, r->id.birth,
 					    writable, r->fd, &f->segment);

@@ -37,9 +37,16 @@ static const struct caller me = { .uid = 0, .gid = 0 };
 /* Where this process is to die: behind that many system calls of these from now on. */
 static int calls_left = LATER;
 
+/* What happens then instead. */
+static void (*instead)(void);
+
 static long step(long result)
 {
-	if (--calls_left == 0)
+	if (--calls_left != 0)
+		return result;
+	if (instead)
+		instead();
+	else
 		kill(getpid(), SIGKILL);
 	return result;
 }
@@ -180,6 +187,115 @@ static void test_making(void **state)
 			leave(&fs);
 		}
 	}
+}
+
+static void begin_writing(struct fs *fs)
+{
+	struct fs_open_file file;
+	struct fs_entry entry;
+
+	fs_create(fs, &me, NAME, O_RDWR | O_EXCL, 0640, &entry, &file);
+	shared->file = file.number;
+	shared->node = entry.node;
+	fs_write(fs, shared->file, "hel", 3, 0, false);
+}
+
+/* Dies behind that many calls for more room. */
+static void grow_and_die(struct fs *fs, int calls)
+{
+	begin_writing(fs);
+	fs_fsync(fs, shared->file, false);
+	calls_left = calls;
+	fs_write(fs, shared->file, "lo", 2, 3, false);
+	kill(getpid(), SIGKILL);
+}
+
+/* It goes on to grow, and whoever is kept out meanwhile is not for good. */
+static void test_growing(void **state)
+{
+	/* But for the fifth, which takes the segment away. */
+	static const int calls[] = { 1, 2, 3, 4, LATER };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++) {
+		struct sysv_row row;
+		char text[8];
+		pid_t pid;
+		void *fs;
+
+		enter(&fs);
+		pid = clone_process();
+		if (pid == 0)
+			grow_and_die(fs, calls[i]);
+		assert_int_equal(waitpid(pid, NULL, 0), pid);
+		restore(fs);
+		if (calls[i] != LATER)
+			assert_int_equal(only_segment().perms & 0777, 0640);
+		assert_int_equal(fs_write(fs, shared->file, "lo!", 3, 3, false), 3);
+		assert_int_equal(fs_fsync(fs, shared->file, false), 0);
+		row = only_segment();
+		assert_int_equal(row.size, 6);
+		assert_int_equal(row.perms & 0777, 0640);
+		assert_int_equal(fs_read(fs, shared->file, text, sizeof(text), 0), 6);
+		assert_memory_equal(text, "hello!", 6);
+		fs_release(fs, shared->file);
+		discard(row.shmid);
+		leave(&fs);
+	}
+}
+
+static const void *attached;
+
+static void attach_it(void)
+{
+	attached = shmat(shmget(KEY, 0, 0), NULL, SHM_RDONLY);
+}
+
+/* Whoever comes while it is being collected keeps it. */
+static void test_growing_when_somebody_comes(void **state)
+{
+	struct fs *fs = *state;
+	struct sysv_row row;
+
+	begin_writing(fs);
+	assert_int_equal(fs_fsync(fs, shared->file, false), 0);
+	/* Before it is shut, and, with the power to, behind that. */
+	for (int calls = 1; calls <= 3; calls += 2) {
+		calls_left = calls;
+		instead = attach_it;
+		assert_int_equal(fs_write(fs, shared->file, "lo", 2, 3, false), -ENOSPC);
+		instead = NULL;
+		assert_ptr_not_equal(attached, (void *)-1);
+		row = only_segment();
+		assert_int_equal(row.perms & 0777, 0640);
+		assert_int_equal(row.nattch, 2);
+		assert_memory_equal(attached, "hel", 3);
+		assert_int_equal(shmdt(attached), 0);
+	}
+	assert_int_equal(fs_write(fs, shared->file, "lo", 2, 3, false), 2);
+	assert_int_equal(fs_fsync(fs, shared->file, false), 0);
+	row = only_segment();
+	assert_int_equal(row.size, 5);
+	assert_int_equal(row.perms & 0777, 0640);
+	fs_release(fs, shared->file);
+	discard(row.shmid);
+}
+
+/* What was refused stays known: no segment is made of the rest. */
+static void test_refused_before(void **state)
+{
+	struct fs *fs = *state;
+	pid_t pid = clone_process();
+
+	if (pid == 0) {
+		begin_writing(fs);
+		fs_write(fs, shared->file, "x", 1, INT64_MAX - 1, false);
+		kill(getpid(), SIGKILL);
+	}
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	restore(fs);
+	assert_int_equal(fs_fsync(fs, shared->file, false), -EFBIG);
+	fs_release(fs, shared->file);
 }
 
 /* Somebody else's of the same key, size and time is not taken for it. */
@@ -364,6 +480,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_making),
+		cmocka_unit_test(test_growing),
+		cmocka_unit_test_setup_teardown(test_growing_when_somebody_comes, enter,
+						leave),
+		cmocka_unit_test_setup_teardown(test_refused_before, enter, leave),
 		cmocka_unit_test_setup_teardown(test_not_its_own, enter, leave),
 		cmocka_unit_test_setup_teardown(test_old_ones_are_not_its_own, enter,
 						leave),

@@ -165,9 +165,14 @@ static void test_closed_and_written_again(void **state)
 	attached = attach(sysv_id(0));
 	assert_int_equal(native_write(f, "b", 1, 5, false), -ENOSPC);
 	assert_int_equal(shmdt(attached), 0);
+	/* Another size is refused, and says nothing. */
+	assert_int_equal(native_resize(f, 9), -EPERM);
+	assert_int_equal(native_write(f, "b", 1, 5, false), 1);
+	assert_int_equal(native_flush(f, NULL), 0);
+	assert_int_equal(ds_of(sysv_id(0)).shm_perm.mode, 0640);
 	/* Said once, the size is that. */
-	assert_int_equal(native_resize(f, 5), 0);
-	assert_int_equal(native_write(f, "b", 1, 5, false), -ENOSPC);
+	assert_int_equal(native_resize(f, 6), 0);
+	assert_int_equal(native_write(f, "b", 1, 6, false), -ENOSPC);
 	drop(0, f);
 }
 
