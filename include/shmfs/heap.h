@@ -81,7 +81,7 @@ struct shmfs_heap_options {
  *
  * A heap that is created has its name when it is complete: nobody waits for it, and
  * whoever creates it may die at any moment. At most 1024 attachments of a heap that may
- * write exist at the same time.
+ * write exist at the same time. Attaching takes a /proc that is mounted.
  *
  * Ownership: *@ret is the caller's, to be given back with shmfs_heap_close(). Threads:
  * any. Cost: some system calls; creating takes the memory of the heap.
@@ -131,8 +131,8 @@ int shmfs_heap_open_read_only(const char *name, struct shmfs_heap **ret);
  * @mode: SHMFS_READ_ONLY or SHMFS_READ_WRITE
  * @ret:  the attachment
  *
- * For SHMFS_READ_WRITE the file is opened anew by /proc/self/fd, so that its permissions
- * must allow that, whatever @fd was opened for.
+ * For SHMFS_READ_WRITE the file is opened anew by /proc, so that its permissions must
+ * allow that, whatever @fd was opened for.
  *
  * Ownership, threads, cost: as for shmfs_heap_open().
  *

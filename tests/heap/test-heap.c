@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "heap/fixture.h"
+#include "util/clock.h"
 
 static shmfs_offset_t *root_of(struct shmfs_heap *heap)
 {
@@ -323,6 +324,83 @@ static void test_forking(void **state)
 	fixture_heap_end(heap);
 }
 
+/* The child of a process that dies with the lock: lives on, and takes it when told. */
+static void outlive(struct shmfs_heap *heap, int go, int told)
+{
+	pid_t self = getpid();
+	char c;
+
+	alarm(60);
+	if (write(told, &self, sizeof(self)) == sizeof(self) && read(go, &c, 1) == 1 &&
+	    shmfs_heap_begin(heap) == 0 && shmfs_heap_commit(heap) == 0 &&
+	    write(told, &c, 1) == 1)
+		pause();
+	_exit(1);
+}
+
+static int leave_child(void *data)
+{
+	int *pipes = data;
+	struct shmfs_heap *heap;
+
+	if (shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap) < 0)
+		return 1;
+	if (fork() == 0)
+		outlive(heap, pipes[0], pipes[3]);
+	shmfs_heap_begin(heap);
+	kill(getpid(), SIGKILL);
+	return 2;
+}
+
+/* A process dies with the lock, and a child of it, which has its mappings, does not. */
+static void test_living_child(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	int pipes[4];
+	uint64_t begin;
+	pid_t child;
+	char c = 0;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(pipes + 2, O_CLOEXEC), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fixture_child(leave_child, pipes), -SIGKILL);
+		assert_int_equal(read(pipes[2], &child, sizeof(child)), sizeof(child));
+		alarm(60);
+		begin = clock_ns();
+		/* The first time this process is the heir, then the child is. */
+		if (i == 0) {
+			assert_int_equal(shmfs_heap_begin(heap), 0);
+			assert_int_equal(shmfs_heap_commit(heap), 0);
+		}
+		assert_int_equal(write(pipes[1], &c, 1), 1);
+		assert_int_equal(read(pipes[2], &c, 1), 1);
+		if (!fixture_valgrind())
+			assert_true(clock_ns() - begin < UINT64_C(1000000000));
+		alarm(0);
+		assert_int_equal(kill(child, SIGKILL), 0);
+	}
+	for (int i = 0; i < 4; i++)
+		close(pipes[i]);
+	fixture_heap_end(heap);
+}
+
+/* Its creator may write to a heap that it makes read-only for all. */
+static void test_creating_read_only(void **state)
+{
+	const struct shmfs_heap_options options = { .perm = 0444 };
+	struct shmfs_heap *heap;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_CREATE_ONLY, &options, &heap), 0);
+	assert_int_equal(stat("/dev/shm/" HEAP, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0444);
+	assert_int_equal(shmfs_heap_alloc(heap, 8, 8, root_of(heap)), 0);
+	fixture_heap_end(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +414,8 @@ int main(void)
 		fixture_test(test_any_file),
 		fixture_test(test_other_formats),
 		fixture_test(test_forking),
+		fixture_test(test_living_child),
+		fixture_test(test_creating_read_only),
 	};
 
 	sandbox_enter();

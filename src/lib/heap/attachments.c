@@ -4,6 +4,12 @@
  * threads. The child must not act as its parent: the parent's slot would live on with the
  * child. So the child gets slots of its own before fork() returns there, by system calls
  * alone, since another thread of the parent may have held any lock of the C library.
+ *
+ * A mapping keeps the open file description that it was made from, and the child cannot
+ * do without the mapping. So the lock of the slot belongs to another description, which
+ * is never mapped and goes with its descriptors. Whatever opens, closes or lists it does
+ * so under the lock that fork() takes: no child has a descriptor that it knows nothing
+ * of.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +19,7 @@
 
 #include "lib/heap/attachments.h"
 #include "lib/heap/slot.h"
+#include "util/cleanup.h"
 
 static struct {
 	pthread_mutex_t lock;
@@ -26,8 +33,14 @@ int attachments_reopen(int fd)
 	char path[40];
 	int r;
 
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	/* A thread may have descriptors of its own; before Linux 3.17 nobody says which.
+	 */
+	snprintf(path, sizeof(path), "/proc/thread-self/fd/%d", fd);
 	r = open(path, O_RDWR | O_CLOEXEC);
+	if (r < 0 && errno == ENOENT) {
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+		r = open(path, O_RDWR | O_CLOEXEC);
+	}
 	return r < 0 ? -errno : r;
 }
 
@@ -50,13 +63,15 @@ static void attach_anew(struct shmfs_heap *h)
 	h->holds = 0;
 	h->depth = 0;
 	h->naming = false;
-	h->n_freed = 0;
+	/* Another thread may have been about to make it larger. */
+	h->freed = NULL;
+	h->n_freed = h->freed_room = 0;
 	if (!h->writable)
 		return;
 	h->owner = 0;
 	fd = attachments_reopen(h->fd);
-	/* The slot's lock goes with the last descriptor of the parent's description. */
-	close(h->fd);
+	/* The parent's lock goes with the parent's descriptor from here on. */
+	close_fd(h->fd);
 	h->fd = fd;
 	r = fd < 0 ? fd : slot_take(h);
 	if (r < 0)
@@ -75,18 +90,35 @@ static void watch_forks(void)
 	all.result = -pthread_atfork(before_fork, after_fork, in_child);
 }
 
+/* Replaces the descriptor that was mapped. */
+static int unmapped_fd(struct shmfs_heap *h)
+{
+	int fd = attachments_reopen(h->fd);
+
+	if (fd < 0)
+		return fd;
+	close_fd(h->fd);
+	h->fd = fd;
+	return 0;
+}
+
 int attachments_add(struct shmfs_heap *h)
 {
+	int r;
+
 	pthread_once(&all.once, watch_forks);
 	if (all.result < 0)
 		return all.result;
 	pthread_mutex_lock(&all.lock);
-	h->next = all.first;
-	if (h->next)
-		h->next->previous = h;
-	all.first = h;
+	r = h->writable ? unmapped_fd(h) : 0;
+	if (r == 0) {
+		h->next = all.first;
+		if (h->next)
+			h->next->previous = h;
+		all.first = h;
+	}
 	pthread_mutex_unlock(&all.lock);
-	return 0;
+	return r;
 }
 
 void attachments_remove(struct shmfs_heap *h)
@@ -98,5 +130,7 @@ void attachments_remove(struct shmfs_heap *h)
 		all.first = h->next;
 	if (h->next)
 		h->next->previous = h->previous;
+	slot_give(h);
+	h->fd = close_fd(h->fd);
 	pthread_mutex_unlock(&all.lock);
 }

@@ -158,7 +158,7 @@ static int map(struct shmfs_heap *h, const struct format_header *header)
 	return 0;
 }
 
-/* @fd is a description of its own, and taken over also where it fails. */
+/* @fd is taken over also where it fails. */
 static int attach(int fd, bool writable, struct shmfs_heap **ret)
 {
 	_cleanup_(cleanup_heap) struct shmfs_heap *h = calloc(1, sizeof(*h));
@@ -189,7 +189,6 @@ _public_ struct shmfs_heap *shmfs_heap_close(struct shmfs_heap *h)
 		return NULL;
 	if (h->base) {
 		attachments_remove(h);
-		slot_give(h);
 		munmap(h->base, (size_t)h->span);
 	}
 	close_fd(h->fd);
@@ -231,7 +230,8 @@ static int create(const char *name, const struct shmfs_heap_options *options,
 
 	if (perm & ~0777u)
 		return -EINVAL;
-	fd = unnamed_new(perm);
+	/* Attaching opens it anew, which its owner may not be allowed to do later. */
+	fd = unnamed_new(perm | 0600);
 	if (fd < 0)
 		return fd;
 	r = format(fd, options);
@@ -240,6 +240,8 @@ static int create(const char *name, const struct shmfs_heap_options *options,
 		return r;
 	}
 	r = attach(fd, true, &h);
+	if (r == 0)
+		r = errno_or(fchmod(h->fd, perm));
 	/* Last: from here on others see it. */
 	if (r == 0)
 		r = unnamed_publish(h->fd, name);

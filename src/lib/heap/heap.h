@@ -17,7 +17,7 @@
 struct shmfs_heap {
 	char *base; /* the mapping, of @span bytes of address space */
 	uint64_t span;
-	int fd;        /* an open file description of this attachment alone */
+	int fd;        /* a writer's own description, which is not mapped: slot.c */
 	uint64_t seen; /* the file has at least so many bytes */
 	struct format_undo *log;
 	uint64_t log_room;
@@ -34,7 +34,7 @@ struct shmfs_heap {
 	uint64_t *freed;    /* blocks that go when the transaction is committed */
 	size_t n_freed, freed_room;
 
-	struct shmfs_heap *previous, *next; /* all attachments, see slot.c */
+	struct shmfs_heap *previous, *next; /* all, see attachments.c */
 };
 
 static inline struct format_header *heap_header(const struct shmfs_heap *h)

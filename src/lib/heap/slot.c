@@ -2,8 +2,9 @@
 /*
  * The lock of a slot is one of an open file description. Two things follow. Each
  * attachment opens the file anew, since a description that it shared would keep its slot
- * after its death. And the kernel finds no conflict with the description that asks, so
- * one's own slot looks free: one's own owner is never asked about.
+ * after its death, as would a mapping of the description in a child (attachments.c). And
+ * the kernel finds no conflict with the description that asks, so one's own slot looks
+ * free: one's own owner is never asked about.
  *
  * A child that fork(2) makes shares the description of its parent's attachment. Before it
  * can do anything else it gets one of its own, and a slot, and closes the other.
