@@ -51,7 +51,8 @@ static uint64_t *bucket_at(struct shmfs_heap *h, uint64_t i)
 	}
 	if (part >= FORMAT_BUCKET_PARTS)
 		return NULL;
-	position = heap_header(h)->parts[part] + index * sizeof(uint64_t);
+	position = __atomic_load_n(&heap_header(h)->parts[part], __ATOMIC_RELAXED) +
+		   index * sizeof(uint64_t);
 	return heap_is_word(h, position, sizeof(uint64_t)) ? heap_at(h, position) : NULL;
 }
 
@@ -68,7 +69,7 @@ static uint64_t bucket_of(uint64_t hash, uint64_t n)
 /* The number of buckets, or 0 where it cannot be. */
 static uint64_t count_buckets(const struct shmfs_heap *h)
 {
-	uint64_t n = heap_header(h)->buckets;
+	uint64_t n = __atomic_load_n(&heap_header(h)->buckets, __ATOMIC_RELAXED);
 
 	return n >= FORMAT_BUCKETS_FIRST && n <= FORMAT_BUCKETS_FIRST
 							    << (FORMAT_BUCKET_PARTS - 1)
@@ -83,6 +84,17 @@ static uint64_t *bucket(struct shmfs_heap *h, uint64_t hash)
 	return n ? bucket_at(h, bucket_of(hash, n)) : NULL;
 }
 
+/* What others may change meanwhile is loaded once, and what was checked is used. */
+static uint32_t length_of(const struct format_name *n)
+{
+	return __atomic_load_n(&n->length, __ATOMIC_RELAXED);
+}
+
+static bool name_fits(struct shmfs_heap *h, const struct format_name *n, uint64_t length)
+{
+	return heap_has(h, heap_position(h, n), sizeof(*n) + length + 1);
+}
+
 static struct format_name *name_at(struct shmfs_heap *h, uint64_t position)
 {
 	struct format_name *n;
@@ -90,13 +102,13 @@ static struct format_name *name_at(struct shmfs_heap *h, uint64_t position)
 	if (!heap_is_word(h, position, sizeof(*n)))
 		return NULL;
 	n = heap_at(h, position);
-	return heap_has(h, position, sizeof(*n) + n->length + UINT64_C(1)) ? n : NULL;
+	return name_fits(h, n, length_of(n)) ? n : NULL;
 }
 
-static bool is_called(const struct format_name *n, uint64_t hash, const char *name,
-		      size_t length)
+static bool is_called(struct shmfs_heap *h, const struct format_name *n, uint64_t hash,
+		      const char *name, size_t length)
 {
-	return n->hash == hash && n->length == length &&
+	return n->hash == hash && length_of(n) == length && name_fits(h, n, length) &&
 	       memcmp(n->name, name, length) == 0;
 }
 
@@ -120,7 +132,7 @@ static int search(struct shmfs_heap *h, uint64_t hash, const char *name, size_t 
 		n = name_at(h, *link);
 		if (!n)
 			break;
-		if (is_called(n, hash, name, length))
+		if (is_called(h, n, hash, name, length))
 			return 0;
 		link = &n->next;
 	}
@@ -456,8 +468,14 @@ struct listed {
 
 static int list_add(struct list *l, struct shmfs_heap *h, const struct format_name *n)
 {
+	uint64_t size = __atomic_load_n(&n->size, __ATOMIC_RELAXED);
+	uint64_t object = __atomic_load_n(&n->object, __ATOMIC_RELAXED);
+	uint32_t length = length_of(n);
 	struct listed *to;
 
+	if (length > NAME_LENGTH_MAX || !name_fits(h, n, length) ||
+	    !heap_has(h, object, size))
+		return -EUCLEAN;
 	if (l->used + sizeof(*to) > l->room) {
 		size_t room = l->room ? l->room * 2 : 16 * sizeof(*to);
 		void *bytes = realloc(l->bytes, room);
@@ -467,16 +485,14 @@ static int list_add(struct list *l, struct shmfs_heap *h, const struct format_na
 		l->bytes = bytes;
 		l->room = room;
 	}
-	if (n->length > NAME_LENGTH_MAX || !heap_has(h, n->object, n->size))
-		return -EUCLEAN;
 	to = (void *)(l->bytes + l->used);
 	to->name = (struct shmfs_heap_name){
 		.type = n->type,
-		.size = n->size,
-		.object = n->object,
+		.size = size,
+		.object = object,
 	};
-	memcpy(to->text, n->name, n->length);
-	to->text[n->length] = '\0';
+	memcpy(to->text, n->name, length);
+	to->text[length] = '\0';
 	l->used += sizeof(*to);
 	l->n++;
 	return 0;
