@@ -172,13 +172,50 @@ static void test_read_only(void **state)
 	fixture_heap_end(heap);
 }
 
+/* Returns how its wait has ended. */
+static int wait_and_tell(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+	int r;
+
+	(void)data;
+	if (shmfs_mutex_lock(own, &s->mutex) < 0)
+		return 1;
+	s->waiting++;
+	r = shmfs_condition_wait(own, &s->changed, &s->mutex);
+	return -r;
+}
+
+static pid_t start_waiter(int (*fn)(struct shmfs_heap *own, void *data))
+{
+	pid_t waiter = fixture_start(fn, NULL, false);
+
+	fixture_await(&shared->waiting, 1);
+	/* It unlocks the mutex when it waits. */
+	lock();
+	unlock();
+	return waiter;
+}
+
+/* Nobody signals when the mutex is lost, as nobody can hold it. */
+static void test_lost(void **state)
+{
+	pid_t waiter;
+
+	(void)state;
+	begin();
+	waiter = start_waiter(wait_and_tell);
+	__atomic_store_n(&shared->mutex.word, UINT32_MAX, __ATOMIC_RELEASE);
+	fixture_end(waiter, ENOTRECOVERABLE);
+	fixture_heap_end(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fixture_test(test_turns),
-		fixture_test(test_signals),
-		fixture_test(test_edges),
-		fixture_test(test_read_only),
+		fixture_test(test_turns), fixture_test(test_signals),
+		fixture_test(test_edges), fixture_test(test_read_only),
+		fixture_test(test_lost),
 	};
 
 	sandbox_enter();

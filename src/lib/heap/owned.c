@@ -102,5 +102,5 @@ bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word)
 {
 	uint32_t now = load(word);
 
-	return now && now != OWNED_LOST && !slot_is_alive(h, now & FORMAT_OWNER);
+	return now == OWNED_LOST || (now && !slot_is_alive(h, now & FORMAT_OWNER));
 }

@@ -44,5 +44,5 @@ static inline void owned_give(uint32_t *word)
 		futex_wake(word, 1);
 }
 
-/* Whether the word has an owner that is dead. */
+/* Whether the word has an owner that is dead, or is lost. */
 bool owned_is_orphaned(struct shmfs_heap *h, uint32_t *word);
