@@ -13,8 +13,9 @@
  * there.
  *
  * Signal while you hold the mutex. Then no death can lose a signal: a process that dies
- * between a change and its signal dies as the holder of the mutex, and those who wait
- * learn of it by -EOWNERDEAD within 100 ms. A signal that went to a process which was
+ * between a change and its signal dies as the holder of the mutex. The waits of all end
+ * within 100 ms, and one thread learns of the death by -EOWNERDEAD: of those who wait, or
+ * whoever locks the mutex before them. A signal that went to a process which was
  * killed at that moment goes to the others within 100 ms.
  *
  * Threads: all functions may be called by any thread, on the same condition as well.

@@ -48,7 +48,7 @@ struct timespec;
  * @holder: the thread that holds it: an owner (shmfs_heap(5)) in the upper 32 bits, and a
  *          number of the thread in its process
  * @depth:  how often the holder has locked it again
- * @unused: 0
+ * @deaths: how many of its holders died
  *
  * Only @flags is the user's. The mutex begins at a multiple of 8.
  *
@@ -59,7 +59,7 @@ struct shmfs_mutex {
 	uint32_t flags;
 	uint64_t holder;
 	uint32_t depth;
-	uint32_t unused;
+	uint32_t deaths;
 };
 
 /**

@@ -210,12 +210,65 @@ static void test_lost(void **state)
 	fixture_heap_end(heap);
 }
 
+/* Returns 0 when what it waits for is there. */
+static int wait_for_turn(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+	int r = shmfs_mutex_lock(own, &s->mutex);
+
+	(void)data;
+	s->waiting++;
+	while (r == 0 && !s->turn) {
+		r = shmfs_condition_wait(own, &s->changed, &s->mutex);
+		if (r == -EOWNERDEAD)
+			r = shmfs_mutex_consistent(own, &s->mutex);
+	}
+	return -(r < 0 ? r : shmfs_mutex_unlock(own, &s->mutex));
+}
+
+static int die_before_signal(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+
+	(void)data;
+	if (shmfs_mutex_lock(own, &s->mutex) == 0) {
+		s->turn = 1;
+		kill(getpid(), SIGKILL);
+	}
+	return 1;
+}
+
+/* A signal that a dead process owed is not lost where somebody else inherits the mutex.
+ */
+static void test_owed_signal(void **state)
+{
+	pid_t waiter, signaller;
+	int r;
+
+	(void)state;
+	begin();
+	waiter = start_waiter(wait_for_turn);
+	signaller = fixture_start(die_before_signal, NULL, false);
+	assert_int_equal(waitpid(signaller, NULL, 0), signaller);
+	/* It is the heir, unless the waiter has come first. */
+	r = shmfs_mutex_try_lock(heap, &shared->mutex);
+	if (r == -EBUSY)
+		r = shmfs_mutex_lock(heap, &shared->mutex);
+	if (r == -EOWNERDEAD)
+		r = shmfs_mutex_consistent(heap, &shared->mutex);
+	assert_int_equal(r, 0);
+	assert_int_equal(shared->mutex.deaths, 1);
+	unlock();
+	fixture_end(waiter, 0);
+	fixture_heap_end(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_turns), fixture_test(test_signals),
 		fixture_test(test_edges), fixture_test(test_read_only),
-		fixture_test(test_lost),
+		fixture_test(test_lost),  fixture_test(test_owed_signal),
 	};
 
 	sandbox_enter();

@@ -5,7 +5,8 @@
  *
  * A process that dies between a change and its signal dies as the holder of the mutex.
  * Nobody wakes the waiting threads then, so they ask from time to time whether the holder
- * is alive.
+ * is alive. Another thread may have the mutex from the dead one by then, and know nothing
+ * of the signal: so they also ask whether a holder has died since they began to wait.
  */
 #include <errno.h>
 
@@ -18,7 +19,7 @@
 static int wait_for(struct shmfs_heap *h, struct shmfs_condition *c,
 		    struct shmfs_mutex *m, const struct deadline *until)
 {
-	uint32_t key, depth;
+	uint32_t key, depth, deaths;
 	long ns = FUTEX_FIRST_NS;
 	int r, locked;
 
@@ -27,12 +28,14 @@ static int wait_for(struct shmfs_heap *h, struct shmfs_condition *c,
 	if (!mutex_is_mine(h, m))
 		return -EPERM;
 	key = event_enter(&c->event);
+	deaths = mutex_deaths(m);
 	depth = mutex_release(h, m);
 	for (int i = 0; i < FUTEX_LOOKS && !event_has_come(&c->event, key); i++)
 		futex_pause();
 	do
 		r = event_sleep(&c->event, key, &ns, until);
-	while (r == -EAGAIN && !owned_is_orphaned(h, &m->word));
+	while (r == -EAGAIN && mutex_deaths(m) == deaths &&
+	       !owned_is_orphaned(h, &m->word));
 	event_leave(&c->event, key);
 	locked = mutex_regain(h, m, depth);
 	if (locked < 0)

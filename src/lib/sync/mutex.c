@@ -41,6 +41,7 @@ static int begin(struct shmfs_heap *h, struct shmfs_mutex *m, int how)
 	if (how == OWNED_FREE)
 		return 0;
 	m->depth = 0;
+	__atomic_store_n(&m->deaths, m->deaths + 1, __ATOMIC_RELAXED);
 	return -EOWNERDEAD;
 }
 
