@@ -401,6 +401,30 @@ static void test_creating_read_only(void **state)
 	fixture_heap_end(heap);
 }
 
+/* The table of names keeps up with them: else each name is slower than the one before. */
+static void test_many_names(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, UINT64_C(1) << 28);
+	unsigned int n = fixture_valgrind() ? 10000 : 200000;
+	uint64_t count[2]; /* names, buckets */
+	char name[16];
+	void *object;
+	int fd;
+
+	(void)state;
+	for (unsigned int i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "%u", i);
+		assert_int_equal(shmfs_heap_construct(heap, name, 1, 8, NULL, &object),
+				 0);
+	}
+	fd = open("/dev/shm/" HEAP, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(pread(fd, count, sizeof(count), 232), sizeof(count));
+	close(fd);
+	assert_int_equal(count[0], n);
+	assert_int_equal(count[1], n);
+	fixture_heap_end(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -416,6 +440,7 @@ int main(void)
 		fixture_test(test_forking),
 		fixture_test(test_living_child),
 		fixture_test(test_creating_read_only),
+		fixture_test(test_many_names),
 	};
 
 	sandbox_enter();

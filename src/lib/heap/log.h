@@ -10,7 +10,7 @@
 #include "lib/heap/heap.h"
 
 /* No operation of the heap takes more entries than this, and the freeing of a block: */
-#define LOG_OPERATION 160u
+#define LOG_OPERATION 192u
 #define LOG_FREE      24u
 
 /* Whether @n more entries fit: else -E2BIG. */

@@ -29,6 +29,10 @@
 /* A chain is longer only by chance or malice. */
 #define CHAIN_MAX 1000000
 
+/* A shorter chain is split at once. As many names as buckets make none that is longer, or
+ * the table would grow no more. */
+#define CHAIN_SHORT 16
+
 static uint64_t hash(const struct shmfs_heap *h, const char *name, size_t n)
 {
 	uint64_t x = UINT64_C(14695981039346656037) ^ heap_header(h)->seed;
@@ -263,7 +267,7 @@ static bool is_short(struct shmfs_heap *h, uint64_t at)
 {
 	struct format_name *n;
 
-	for (int i = 0; i < 8; i++) {
+	for (int i = 0; i < CHAIN_SHORT; i++) {
 		if (!at)
 			return true;
 		n = name_at(h, at);
