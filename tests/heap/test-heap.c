@@ -324,6 +324,44 @@ static void test_forking(void **state)
 	fixture_heap_end(heap);
 }
 
+/* A reader that locks the slots for reading does not keep the dead alive. */
+static void test_read_locks(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	struct flock slot = { .l_type = F_RDLCK, .l_len = 8 };
+	int fd, pipes[2];
+	pid_t child;
+	char c;
+
+	(void)state;
+	assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		shmfs_heap_begin(heap);
+		if (write(pipes[1], "x", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	assert_int_equal(read(pipes[0], &c, 1), 1);
+	fd = open("/dev/shm/" HEAP, O_RDONLY | O_CLOEXEC);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	/* One by one: that of the parent is locked already. */
+	for (int i = 0; i < 1024; i++) {
+		slot.l_start = 8192 + i * 8;
+		fcntl(fd, F_OFD_SETLK, &slot);
+	}
+	alarm(60);
+	assert_int_equal(shmfs_heap_begin(heap), 0);
+	assert_int_equal(shmfs_heap_commit(heap), 0);
+	alarm(0);
+	close(fd);
+	close(pipes[0]);
+	close(pipes[1]);
+	fixture_heap_end(heap);
+}
+
 /* The child of a process that dies with the lock: lives on, and takes it when told. */
 static void outlive(struct shmfs_heap *heap, int go, int told)
 {
@@ -438,6 +476,7 @@ int main(void)
 		fixture_test(test_any_file),
 		fixture_test(test_other_formats),
 		fixture_test(test_forking),
+		fixture_test(test_read_locks),
 		fixture_test(test_living_child),
 		fixture_test(test_creating_read_only),
 		fixture_test(test_many_names),

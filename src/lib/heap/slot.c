@@ -83,8 +83,11 @@ bool slot_is_alive(struct shmfs_heap *h, uint32_t owner)
 		return true;
 	if (i >= FORMAT_SLOTS || slot_at(h, i)->generation != owner >> 12)
 		return false;
-	/* Where the kernel does not say, nobody is taken for dead. */
-	return lock_byte(h, F_OFD_GETLK, F_WRLCK, i) != 0;
+	/*
+	 * Whoever may read the file can have a read lock, which means nothing. Where the
+	 * kernel does not say, nobody is taken for dead.
+	 */
+	return lock_byte(h, F_OFD_GETLK, F_RDLCK, i) != 0;
 }
 
 unsigned int slot_count(struct shmfs_heap *h)
