@@ -60,16 +60,29 @@ static uint64_t slot_size(uint32_t message_size)
 	return sizeof(struct slot) + ((message_size + UINT64_C(7)) & ~UINT64_C(7));
 }
 
-/* Slot @i, or NULL where there is none in the heap. */
-static inline struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q,
-				   uint32_t i)
+/* Others may change what stands in the heap: it is loaded once, checked and used. */
+static uint32_t load(const uint32_t *word)
 {
-	uint64_t size = slot_size(q->message_size);
+	return __atomic_load_n(word, __ATOMIC_RELAXED);
+}
+
+/* Slot @i with room for a message of @room bytes, or NULL where there is none in the
+ * heap. */
+static inline struct slot *slot_for(struct shmfs_heap *h, struct shmfs_queue *q,
+				    uint32_t i, uint32_t room)
+{
+	uint64_t size = slot_size(room);
 	uint64_t position = heap_position(h, q + 1) + (i - UINT64_C(1)) * size;
 
 	if (i == 0 || i > q->capacity || !heap_is_word(h, position, size))
 		return NULL;
 	return heap_at(h, position);
+}
+
+static inline struct slot *slot_at(struct shmfs_heap *h, struct shmfs_queue *q,
+				   uint32_t i)
+{
+	return slot_for(h, q, i, load(&q->message_size));
 }
 
 /* Stores to a word that others read without the lock. */
@@ -227,13 +240,13 @@ struct message {
 
 static int send_now(struct shmfs_heap *h, struct shmfs_queue *q, const struct message *m)
 {
-	uint32_t i = q->free;
+	uint32_t i = q->free, most = load(&q->message_size);
 	struct slot *s;
 
 	if (!i)
 		return -EAGAIN;
-	s = slot_at(h, q, i);
-	if (!s)
+	s = slot_for(h, q, i, most);
+	if (!s || m->size > most)
 		return -EUCLEAN;
 	s->size = (uint32_t)m->size;
 	s->priority = m->priority;
@@ -257,25 +270,28 @@ struct buffer {
 static int receive_now(struct shmfs_heap *h, struct shmfs_queue *q,
 		       const struct buffer *b)
 {
+	uint32_t used = load(&q->used), most = load(&q->message_size), i, size;
 	unsigned int priority;
 	struct list *list;
 	struct slot *s;
-	uint32_t i;
 
-	if (!q->used)
+	if (!used)
 		return -EAGAIN;
-	priority = 31 - (unsigned int)__builtin_clz(q->used);
+	priority = 31 - (unsigned int)__builtin_clz(used);
 	list = &q->list[priority];
-	i = list->first;
-	s = slot_at(h, q, i);
-	if (!s || s->size > q->message_size)
+	i = load(&list->first);
+	s = slot_for(h, q, i, most);
+	if (!s)
 		return -EUCLEAN;
-	if (s->size > b->room)
+	size = load(&s->size);
+	if (size > most)
+		return -EUCLEAN;
+	if (size > b->room)
 		return -EMSGSIZE;
-	if (s->size > 0)
-		memcpy(b->data, s->data, s->size);
+	if (size > 0)
+		memcpy(b->data, s->data, size);
 	if (b->ret_size)
-		*b->ret_size = s->size;
+		*b->ret_size = size;
 	if (b->ret_priority)
 		*b->ret_priority = priority;
 	heap_order();
@@ -283,7 +299,7 @@ static int receive_now(struct shmfs_heap *h, struct shmfs_queue *q,
 	heap_order();
 	list->first = s->next;
 	if (!s->next)
-		set(&q->used, q->used & ~(1u << priority));
+		set(&q->used, used & ~(1u << priority));
 	set(&q->messages, q->messages - 1);
 	put_free(q, s, i);
 	return 0;
@@ -435,7 +451,9 @@ static int find(struct shmfs_heap *h, const char *name, struct shmfs_queue **ret
 	if (r < 0)
 		return r;
 	q = object;
-	/* The object has room for all slots, or else it is damaged. */
+	/* The object has room for the head and all slots, or else it is damaged. */
+	if (!heap_has(h, heap_position(h, q), sizeof(*q)))
+		return -EUCLEAN;
 	r = shmfs_heap_find(h, name, TYPE,
 			    sizeof(*q) + q->capacity * slot_size(q->message_size),
 			    &object);
