@@ -439,6 +439,25 @@ static void test_creating_read_only(void **state)
 	fixture_heap_end(heap);
 }
 
+/* A heap grows to its limit for what fits there, and not for what does not. */
+static void test_growing_to_limit(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(65536, 1 << 20);
+	struct shmfs_heap_info info;
+	uint64_t size = (1 << 20) - 65536;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_alloc(heap, UINT64_MAX - 8, 16, root_of(heap)),
+			 -ENOSPC);
+	assert_int_equal(shmfs_heap_alloc(heap, 1 << 20, 16, root_of(heap)), -ENOSPC);
+	shmfs_heap_info(heap, &info);
+	assert_int_equal(info.size, 65536);
+	assert_int_equal(shmfs_heap_alloc(heap, size - 4096, 16, root_of(heap)), 0);
+	shmfs_heap_info(heap, &info);
+	assert_int_equal(info.size, info.limit);
+	fixture_heap_end(heap);
+}
+
 /* The table of names keeps up with them: else each name is slower than the one before. */
 static void test_many_names(void **state)
 {
@@ -479,6 +498,7 @@ int main(void)
 		fixture_test(test_read_locks),
 		fixture_test(test_living_child),
 		fixture_test(test_creating_read_only),
+		fixture_test(test_growing_to_limit),
 		fixture_test(test_many_names),
 	};
 

@@ -27,7 +27,7 @@ static uint64_t round_up(uint64_t size)
 }
 
 /* A tmpfs of before Linux 6.10 gives an allocation up for any signal. */
-static int allocate(int fd, uint64_t from, uint64_t to)
+int growth_allocate(int fd, uint64_t from, uint64_t to)
 {
 	sigset_t all, before;
 	int r;
@@ -46,7 +46,7 @@ static int extend(struct shmfs_heap *h, uint64_t size)
 
 	if (size > header->limit || size > h->span)
 		return -ENOSPC;
-	r = allocate(h->fd, header->size, size);
+	r = growth_allocate(h->fd, header->size, size);
 	if (r < 0)
 		return r;
 	if (h->seen < size)
@@ -56,7 +56,7 @@ static int extend(struct shmfs_heap *h, uint64_t size)
 
 int growth_for(struct shmfs_heap *h, uint64_t size)
 {
-	uint64_t now = heap_header(h)->size;
+	uint64_t now = heap_header(h)->size, limit = heap_header(h)->limit;
 	/* A block is found by its class, whose blocks are a sixteenth larger at most. */
 	uint64_t least = round_up(now + size + size / 16 + FORMAT_PAGE);
 	uint64_t much = round_up(now + EIGHTH(now));
@@ -68,6 +68,9 @@ int growth_for(struct shmfs_heap *h, uint64_t size)
 		r = extend(h, much);
 	if (r == -ENOSPC)
 		r = extend(h, least);
+	/* It may fit closely, and then it is found all the same. */
+	if (r == -ENOSPC && limit < least && limit > now && size < limit - now)
+		r = extend(h, limit);
 	return r;
 }
 

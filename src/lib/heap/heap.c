@@ -19,6 +19,7 @@
 
 #include "lib/heap/attachments.h"
 #include "lib/heap/blocks.h"
+#include "lib/heap/growth.h"
 #include "lib/heap/heap.h"
 #include "lib/heap/slot.h"
 #include "native/name.h"
@@ -207,8 +208,11 @@ static int format(int fd, const struct shmfs_heap_options *options)
 	if (r < 0)
 		return r;
 	/* Zeros throughout, and all of it there: no store is ever SIGBUS. */
-	if (ftruncate(fd, 0) < 0 || fallocate(fd, 0, 0, (off_t)header.size) < 0)
+	if (ftruncate(fd, 0) < 0)
 		return -errno;
+	r = growth_allocate(fd, 0, header.size);
+	if (r < 0)
+		return r;
 	r = map(&h, &header);
 	if (r < 0)
 		return r;

@@ -20,7 +20,8 @@ int memory_alloc(struct shmfs_heap *h, uint64_t size, uint64_t align, uint64_t *
 {
 	int r = blocks_alloc(h, size, align, ret);
 
-	if (r != -ENOSPC)
+	/* So large a block there is none; and the sum below would wrap. */
+	if (r != -ENOSPC || size > BLOCKS_MOST)
 		return r;
 	r = growth_for(h, size + align);
 	return r < 0 ? r : blocks_alloc(h, size, align, ret);
