@@ -41,12 +41,14 @@ int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		const struct deadline *until)
 {
 	long sleep = until ? left_of(until, ns) : ns;
-	const struct timespec time = { .tv_nsec = sleep };
+	/* What SYS_futex takes is no struct timespec where time_t has 64 bits and long
+	 * has 32. */
+	const long time[2] = { 0, sleep };
 	int r;
 
 	if (sleep <= 0)
 		return -ETIMEDOUT;
-	r = errno_or((int)syscall(SYS_futex, word, FUTEX_WAIT, value, &time, NULL, 0));
+	r = errno_or((int)syscall(SYS_futex, word, FUTEX_WAIT, value, time, NULL, 0));
 	if (r == 0 || r == -EAGAIN)
 		return 0;
 	return r == -ETIMEDOUT && sleep < ns ? -ETIMEDOUT : -EAGAIN;

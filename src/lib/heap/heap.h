@@ -80,7 +80,7 @@ static inline void *heap_at(const struct shmfs_heap *h, uint64_t position)
 
 static inline uint64_t heap_position(const struct shmfs_heap *h, const void *p)
 {
-	return (uint64_t)((const char *)p - h->base);
+	return (uintptr_t)p - (uintptr_t)h->base;
 }
 
 /* Likewise, and a word of 64 bits may begin there. */
