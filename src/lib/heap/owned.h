@@ -16,8 +16,8 @@ enum { OWNED_FREE = 0, OWNED_INHERITED = 1 };
 
 static inline bool owned_swap(uint32_t *word, uint32_t *expected, uint32_t value)
 {
-	return __atomic_compare_exchange_n(word, expected, value, false, __ATOMIC_ACQUIRE,
-					   __ATOMIC_RELAXED);
+	return __atomic_compare_exchange_n(word, expected, value, false, __ATOMIC_ACQ_REL,
+					   __ATOMIC_ACQUIRE);
 }
 
 /* Takes the word if it is free. */

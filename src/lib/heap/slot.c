@@ -34,6 +34,12 @@ static int lock_byte(const struct shmfs_heap *h, int command, short type, uint32
 	return command == F_OFD_GETLK ? lock.l_type != F_UNLCK : 0;
 }
 
+/* Others compare it with an owner that they have seen. */
+static uint32_t generation_of(const struct format_slot *slot)
+{
+	return __atomic_load_n(&slot->generation, __ATOMIC_ACQUIRE);
+}
+
 /* The lock is ours: nobody else writes to the slot. */
 static void occupy(struct shmfs_heap *h, uint32_t i)
 {
@@ -41,9 +47,10 @@ static void occupy(struct shmfs_heap *h, uint32_t i)
 	uint32_t generation = (slot->generation + 1) % (FORMAT_OWNER_GENERATION >> 12);
 
 	/* 0 is no owner's, so that no owner is 0. */
-	slot->generation = generation ? generation : 1;
-	slot->attached = 1;
-	h->owner = slot->generation << 12 | i;
+	generation = generation ? generation : 1;
+	__atomic_store_n(&slot->generation, generation, __ATOMIC_RELEASE);
+	__atomic_store_n(&slot->attached, 1, __ATOMIC_RELEASE);
+	h->owner = generation << 12 | i;
 }
 
 int slot_take(struct shmfs_heap *h)
@@ -70,7 +77,7 @@ void slot_give(struct shmfs_heap *h)
 
 	if (!h->owner)
 		return;
-	slot_at(h, i)->attached = 0;
+	__atomic_store_n(&slot_at(h, i)->attached, 0, __ATOMIC_RELEASE);
 	lock_byte(h, F_OFD_SETLK, F_UNLCK, i);
 	h->owner = 0;
 }
@@ -81,7 +88,7 @@ bool slot_is_alive(struct shmfs_heap *h, uint32_t owner)
 
 	if (owner == h->owner)
 		return true;
-	if (i >= FORMAT_SLOTS || slot_at(h, i)->generation != owner >> 12)
+	if (i >= FORMAT_SLOTS || generation_of(slot_at(h, i)) != owner >> 12)
 		return false;
 	/*
 	 * Whoever may read the file can have a read lock, which means nothing. Where the
@@ -95,7 +102,7 @@ unsigned int slot_count(struct shmfs_heap *h)
 	unsigned int n = 0;
 
 	for (uint32_t i = 0; i < FORMAT_SLOTS; i++)
-		if (slot_at(h, i)->attached)
-			n += slot_is_alive(h, slot_at(h, i)->generation << 12 | i);
+		if (__atomic_load_n(&slot_at(h, i)->attached, __ATOMIC_ACQUIRE))
+			n += slot_is_alive(h, generation_of(slot_at(h, i)) << 12 | i);
 	return n;
 }
