@@ -15,8 +15,8 @@
  * Signal while you hold the mutex. Then no death can lose a signal: a process that dies
  * between a change and its signal dies as the holder of the mutex. The waits of all end
  * within 100 ms, and one thread learns of the death by -EOWNERDEAD: of those who wait, or
- * whoever locks the mutex before them. A signal that went to a process which was
- * killed at that moment goes to the others within 100 ms.
+ * whoever locks the mutex before them. A signal that went to a process which was killed
+ * at that moment goes to the others within 100 ms.
  *
  * Threads: all functions may be called by any thread, on the same condition as well.
  *
@@ -52,8 +52,9 @@ struct shmfs_condition {
  * Threads: that which holds the mutex. Cost: system calls.
  *
  * Return: 0, or a negative errno. The thread holds the mutex in any case, but for the
- * last three: -EOWNERDEAD       a process that held the mutex died: repair what it
- * protects -ENOTRECOVERABLE  somebody has unlocked the mutex without having repaired that
+ * last three:
+ * -EOWNERDEAD       a process that held the mutex died: repair what it protects
+ * -ENOTRECOVERABLE  somebody has unlocked the mutex without having repaired that
  * -EPERM            the thread does not hold the mutex
  * -EROFS            the attachment may only read
  *

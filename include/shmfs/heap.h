@@ -357,7 +357,8 @@ int shmfs_heap_construct(struct shmfs_heap *heap, const char *name, uint64_t typ
  * @ret:  its address
  *
  * An object with the name that is something else is an error, and never taken for what
- * was asked for. Nobody is waited for, unless somebody changes names all the time.
+ * was asked for. Nobody is waited for, unless somebody changes names all the time, or has
+ * changed names in a transaction that is not over.
  *
  * Threads: any. Cost: constant.
  *
@@ -470,7 +471,9 @@ int shmfs_heap_list(struct shmfs_heap *heap, shmfs_heap_fn fn, void *data);
  * The thread has the heap's lock until shmfs_heap_commit() or shmfs_heap_abort().
  * Whatever it changes by functions of the heap, and the bytes that it names to
  * shmfs_heap_log(), are as they were if the process dies before it commits. Other threads
- * and processes that change the heap wait, and those that look names up do not.
+ * and processes that change the heap wait. Those that look names up wait for its end from
+ * the first name on that it makes or destroys; attachments that may only read get -EBUSY
+ * then.
  *
  * A transaction can be begun within another; the outermost one counts.
  *

@@ -18,6 +18,10 @@
  *
  * Remove a queue with shmfs_heap_destroy(), when nobody uses it any more.
  *
+ * A queue has a lock, which whoever sends or receives takes for as long as it copies a
+ * message. Also functions that do not wait for messages or for room, and those that wait
+ * until a time, wait for this lock, however late it is.
+ *
  * Threads: all functions may be called by any thread, on the same queue as well.
  *
  * Since: 0.2
