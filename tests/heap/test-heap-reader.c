@@ -5,6 +5,8 @@
  *
  * usage: test-heap-reader HEAP.PY
  */
+#include <fcntl.h>
+
 #include "heap/fixture.h"
 
 static const char *reader;
@@ -54,6 +56,40 @@ static void test_reading(void **state)
 	fixture_heap_end(heap);
 }
 
+/* A name that follows itself does not keep the reader for ever. */
+static void test_circle(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	char output[1024];
+	shmfs_offset_t *next;
+	void *object;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_construct(heap, "x", 1, 8, NULL, &object), 0);
+	/* The numbers of a name and a short name take 64 bytes. */
+	next = (void *)((char *)object - 64);
+	*next = shmfs_heap_offset(heap, next);
+	assert_int_not_equal(run_reader("/dev/shm/" HEAP, output, sizeof(output)), 0);
+	assert_non_null(strstr(output, "more names than there are"));
+	*next = 0;
+	fixture_heap_end(heap);
+}
+
+/* A file that is cut off within its header. */
+static void test_short(void **state)
+{
+	int fd = open("/dev/shm/" HEAP, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	static const char header[] = "SHMFHEAP\4\3\2\1\1\0\0";
+	char output[1024];
+
+	(void)state;
+	assert_int_equal(write(fd, header, sizeof(header)), sizeof(header));
+	close(fd);
+	assert_int_not_equal(run_reader("/dev/shm/" HEAP, output, sizeof(output)), 0);
+	assert_non_null(strstr(output, "heap: position 16"));
+	assert_int_equal(shmfs_heap_remove(HEAP), 0);
+}
+
 static void test_no_heap(void **state)
 {
 	char output[1024];
@@ -67,6 +103,8 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_reading),
+		fixture_test(test_circle),
+		fixture_test(test_short),
 		fixture_test(test_no_heap),
 	};
 

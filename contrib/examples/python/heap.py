@@ -32,7 +32,10 @@ class Heap:
             raise ValueError("the heap has a feature that this program does not know")
 
     def number(self, form, at):
-        return struct.unpack_from("<" + form, self.memory, at)[0]
+        try:
+            return struct.unpack_from("<" + form, self.memory, at)[0]
+        except struct.error:
+            raise Damaged(f"position {at}") from None
 
     def look_at(self, at, size):
         """Whether SIZE bytes lie in the heap at AT."""
@@ -53,9 +56,12 @@ class Heap:
 
     def names_now(self):
         """Names with type and contents, as far as nobody changes them meanwhile."""
-        found, most = {}, self.number("Q", 232)
+        found, steps, most = {}, 0, self.number("Q", 232)
         for at in self.buckets():
             while at:
+                steps += 1
+                if steps > most:
+                    raise Damaged("more names than there are")
                 self.look_at(at, 45)
                 following, _, kind, place, size, length = struct.unpack_from(
                     "<QQQQQI", self.memory, at)
@@ -63,8 +69,6 @@ class Heap:
                 self.look_at(place, size)
                 found[self.memory[at + 44:at + 44 + length]] = (
                     kind, self.memory[place:place + size])
-                if len(found) > most:
-                    raise Damaged("more names than there are")
                 at = following
         return found
 
