@@ -105,7 +105,8 @@ void fs_unmake(struct fs *fs, const struct caller *caller, const char *name,
 	    kind_identify(fs->kind, NULL, name, &info) < 0 ||
 	    node_number(fs, &info.id) != made->node)
 		return;
-	/* The request is answered. So its caller may be gone, and its number another's. */
+	/* The request is answered. So its caller may be gone, and its number another's.
+	 */
 	again.given_up = NULL;
 	again.thread = 0;
 	again.groups = NULL;

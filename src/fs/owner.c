@@ -10,6 +10,7 @@
  * process gives up its locks and others keep the file open, the owner rests there, and
  * lends what it has opened to the next owner.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <utlist.h>
@@ -207,11 +208,12 @@ static int owner_replace(struct fs *fs, struct file *f, const struct lock_asker 
 		.uid = old->uid,
 	};
 	struct flock all = { .l_type = F_UNLCK };
-	struct lock_owner *l;
+	struct lock_owner *l = NULL;
 	int r = owner_make(fs, f, &as, true, &l);
 
 	if (r < 0)
 		return r;
+	assert(l);
 	r = owner_record(fs, l);
 	if (r == 0)
 		r = owner_copy_locks(old, l);
@@ -249,6 +251,7 @@ int owner_get(struct fs *fs, struct file *f, const struct lock_asker *a,
 	}
 	if (r < 0)
 		return r;
+	assert(l);
 	if (a->pid)
 		l->pid = a->pid;
 	*ret = l;

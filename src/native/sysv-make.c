@@ -4,6 +4,7 @@
  * another's, before we have attached it. So nothing is done to it with more power than
  * its maker's, and nothing at all until it is surely the one that was made.
  */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
@@ -141,6 +142,7 @@ static int find_begun(struct sysv_pending *p)
 		r = sysv_table_read(&table);
 	if (r < 0)
 		return r;
+	assert(table);
 	for (size_t i = 0; i < table->n; i++)
 		if (is_begun(p, maker, &table->rows[i]) &&
 		    !sysv_pending_is_others(p, table->rows[i].shmid))

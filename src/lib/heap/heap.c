@@ -5,6 +5,7 @@
  * A heap gets its name when it is complete, as objects do (native/unnamed.h). So there is
  * no state in which somebody else could find it half made, and nobody waits for it.
  */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -216,6 +217,7 @@ static int format(int fd, const struct shmfs_heap_options *options)
 	r = map(&h, &header);
 	if (r < 0)
 		return r;
+	assert(h.base);
 	memcpy(h.base + sizeof(header.magic), (char *)&header + sizeof(header.magic),
 	       sizeof(header) - sizeof(header.magic));
 	blocks_format(&h);

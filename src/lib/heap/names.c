@@ -9,6 +9,7 @@
  * may have read anything: so it checks each position before it follows it, and counts
  * steps.
  */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <sched.h>
@@ -367,6 +368,7 @@ static int construct(struct shmfs_heap *h, const char *name, size_t length, uint
 		r = make(h, name, length, size, &n);
 	if (r < 0)
 		return r;
+	assert(n);
 	n->hash = x;
 	n->type = type;
 	if (data)
