@@ -195,16 +195,17 @@ static void test_user_namespace(void **state)
 	pid = must(fork());
 	if (pid == 0)
 		_exit(play_user_namespace(unshared[1], mapped[0]) < 0);
-	must(read(unshared[0], &byte, 1));
+	must(close(unshared[1]));
+	/* One that could not says so, and ends. */
+	assert_int_equal(must(read(unshared[0], &byte, 1)), 1);
 	write_map(pid, "uid_map");
 	write_map(pid, "gid_map");
 	must(write(mapped[1], &byte, 1));
 	must(waitpid(pid, &status, 0));
 	assert_int_equal(status, 0);
-	for (int i = 0; i < 2; i++) {
-		must(close(unshared[i]));
-		must(close(mapped[i]));
-	}
+	must(close(unshared[0]));
+	must(close(mapped[0]));
+	must(close(mapped[1]));
 }
 
 /*
