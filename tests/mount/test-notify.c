@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -80,23 +79,29 @@ static void warm(const char *name)
 }
 
 /* Asks the mount with @fd in a child; whether all answers were right, and came while the
- * daemon did nothing. */
+ * daemon did nothing. The child says so before it ends: its copy of @fd is closed then,
+ * and the daemon is asked. */
 static bool answered_by_the_kernel(bool (*ask)(int fd), int fd)
 {
-	struct pollfd exited = { .events = POLLIN };
-	int status = -1;
+	struct pollfd said = { .events = POLLIN };
+	int pair[2], status = -1;
 	bool in_time;
 	pid_t child;
 
+	must(pipe2(pair, O_CLOEXEC));
 	must(kill(mount_pid(), SIGSTOP));
 	child = must(fork());
-	if (child == 0)
-		_exit(ask(fd) ? 0 : 1);
-	exited.fd = must((int)syscall(SYS_pidfd_open, child, 0));
-	in_time = must(poll(&exited, 1, 300)) == 1;
+	if (child == 0) {
+		bool right = ask(fd);
+
+		_exit(write(pair[1], "", 1) == 1 && right ? 0 : 1);
+	}
+	said.fd = pair[0];
+	in_time = must(poll(&said, 1, 300)) == 1;
 	must(kill(mount_pid(), SIGCONT));
 	must(waitpid(child, &status, 0));
-	close(exited.fd);
+	close(pair[0]);
+	close(pair[1]);
 	return in_time && status == 0;
 }
 
