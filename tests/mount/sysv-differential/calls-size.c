@@ -73,8 +73,9 @@ static long model_ftruncate(struct model *model, const struct op *op, struct out
 	if (!f->writes)
 		return -EINVAL;
 	found = file_found(f);
-	/* Now it is said. */
-	if (f->pending)
+	/* Now it is said, unless there is a segment of another size: that is refused. */
+	if (f->pending &&
+	    (!f->pending->twin || (off_t)f->pending->twin->size == op->size))
 		f->pending->grows = false;
 	return set_size(model, found.pending, (int64_t)found.ds.shm_segsz, op->size);
 }
