@@ -6,10 +6,18 @@
 #include "daemon/ops-internal.h"
 #include "daemon/wait-lock.h"
 
+/* Whether it starts in a file and ends behind that: the kernel sends no other. */
+static bool is_range(const struct flock *lock)
+{
+	return lock->l_start >= 0 && lock->l_len >= 0 &&
+	       lock->l_len <= INT64_MAX - lock->l_start;
+}
+
 void op_getlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	      struct flock *lock)
 {
-	int r = fs_getlk(fs_of(req, &node), fi->fh, fi->lock_owner, lock);
+	struct fs *fs = fs_of(req, &node);
+	int r = is_range(lock) ? fs_getlk(fs, fi->fh, fi->lock_owner, lock) : -EINVAL;
 
 	if (r < 0)
 		fuse_reply_err(req, -r);
@@ -35,8 +43,11 @@ void op_setlk(fuse_req_t req, fuse_ino_t node, struct fuse_file_info *fi,
 	struct caller caller = caller_of(req);
 	struct fs *fs = fs_of(req, &node);
 	struct fs_busy busy = { .file = NULL };
-	int r = fs_setlk(fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock, &busy);
+	int r = -EINVAL;
 
+	if (is_range(lock))
+		r = fs_setlk(fs, &caller, fi->fh, fi->lock_owner, lock->l_pid, lock,
+			     &busy);
 	reply_lock(req, fs, r, &busy, sleep);
 }
 
