@@ -36,10 +36,24 @@ static int open_flags(const struct op *op)
 	return all;
 }
 
+/* Keeps and tells of the descriptor @r; or it is an error, and is returned. */
+static long put_opened(struct side *side, const struct op *op, long r,
+		       struct outcome *out)
+{
+	struct stat st = { 0 };
+
+	if (r < 0)
+		return r;
+	side_put(side, op->slot, (int)r);
+	fstat((int)r, &st);
+	say_stat(out, &st);
+	side_say_identity(side, out, st.st_ino);
+	return 0;
+}
+
 static long run_open(struct side *side, const struct op *op, struct outcome *out)
 {
 	int flags = open_flags(op);
-	struct stat st = { 0 };
 	long r;
 
 	say(out, "open(%s, %#o, %04o) with umask %03o into slot %u", name_label(op->name),
@@ -48,13 +62,7 @@ static long run_open(struct side *side, const struct op *op, struct outcome *out
 	umask(op->umask);
 	r = errno_or(open(side_path(side, op->name), flags, op->mode));
 	umask(0);
-	if (r < 0)
-		return r;
-	side_put(side, op->slot, (int)r);
-	fstat((int)r, &st);
-	say_stat(out, &st);
-	side_say_identity(side, out, st.st_ino);
-	return 0;
+	return put_opened(side, op, r, out);
 }
 
 /*
@@ -83,7 +91,6 @@ static long run_path(struct side *side, const struct op *op, struct outcome *out
 static long run_tmpfile(struct side *side, const struct op *op, struct outcome *out)
 {
 	int flags = chance(op, 0, 30) ? O_EXCL : 0;
-	struct stat st = { 0 };
 	long r;
 
 	say(out, "open(., O_TMPFILE|%#o, %04o) with umask %03o into slot %u", flags,
@@ -92,13 +99,7 @@ static long run_tmpfile(struct side *side, const struct op *op, struct outcome *
 	umask(op->umask);
 	r = errno_or(open(side->dir, O_TMPFILE | O_RDWR | O_CLOEXEC | flags, op->mode));
 	umask(0);
-	if (r < 0)
-		return r;
-	side_put(side, op->slot, (int)r);
-	fstat((int)r, &st);
-	say_stat(out, &st);
-	side_say_identity(side, out, st.st_ino);
-	return 0;
+	return put_opened(side, op, r, out);
 }
 
 static long run_close(struct side *side, const struct op *op, struct outcome *out)
