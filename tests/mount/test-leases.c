@@ -58,27 +58,35 @@ static int take_lease(int type)
 }
 
 struct opening {
-	const char *dir;
+	const char *path;
 	int flags;
 };
 
 static int open_it(const void *arg)
 {
 	const struct opening *o = arg;
-	int fd = open(at(o->dir, "a"), o->flags | O_CLOEXEC);
+	int fd = open(o->path, o->flags | O_CLOEXEC);
 
 	return fd < 0 ? -errno : close(fd);
 }
 
 /* A child that opens, and waits for the lease. */
-static pid_t start(const char *dir, int flags)
+static pid_t start(const char *path, int flags)
 {
-	const struct opening o = { dir, flags };
+	const struct opening o = { path, flags };
 	pid_t pid = person_start(NULL, open_it, &o);
 
 	await_that(told);
 	await_that(person_call(pid) == SYS_openat);
 	return pid;
+}
+
+static void still_waits(pid_t pid)
+{
+	int status = 0;
+
+	if (must(waitpid(pid, &status, WNOHANG)) != 0)
+		fail_msg("did not wait (status %#x)", status);
 }
 
 static void end_lease(int fd)
@@ -99,9 +107,9 @@ static void test_waits_for_the_holder(void **state)
 	(void)state;
 	for (unsigned int i = 0; i < 2 * sizeof(cases) / sizeof(cases[0]); i++) {
 		_cleanup_close_ int fd = take_lease(cases[i / 2].lease);
-		pid_t pid = start(lock_sides[i & 1], cases[i / 2].flags);
+		pid_t pid = start(at(lock_sides[i & 1], "a"), cases[i / 2].flags);
 
-		assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+		still_waits(pid);
 		end_lease(fd);
 		assert_int_equal(person_end(NULL, pid), 0);
 		must(unlink(NATIVE_DIR "/a"));
@@ -113,7 +121,7 @@ static void test_waits_for_the_holder(void **state)
 static void test_empties_afterwards(void **state)
 {
 	_cleanup_close_ int fd = take_lease(F_RDLCK);
-	pid_t pid = start(MOUNT_DIR, O_WRONLY | O_TRUNC);
+	pid_t pid = start(MOUNT_DIR "/a", O_WRONLY | O_TRUNC);
 
 	(void)state;
 	fd_expect(fd, "text");
@@ -126,7 +134,8 @@ static void test_does_not_wait_with_nonblock(void **state)
 {
 	(void)state;
 	for (int i = 0; i < 2; i++) {
-		const struct opening o = { lock_sides[i], O_WRONLY | O_NONBLOCK };
+		const struct opening o = { at(lock_sides[i], "a"),
+					   O_WRONLY | O_NONBLOCK };
 		_cleanup_close_ int fd = take_lease(F_RDLCK);
 
 		assert_int_equal(person_do(NULL, open_it, &o), -EWOULDBLOCK);
@@ -141,15 +150,15 @@ static void test_does_not_wait_with_nonblock(void **state)
 /* (difference: lease-wait) */
 static void test_is_interruptible(void **state)
 {
-	const struct opening again = { MOUNT_DIR, O_WRONLY };
+	const struct opening again = { MOUNT_DIR "/a", O_WRONLY };
 	_cleanup_close_ int fd = take_lease(F_RDLCK);
-	pid_t pid = start(MOUNT_DIR, O_WRONLY);
+	pid_t pid = start(MOUNT_DIR "/a", O_WRONLY);
 	int status;
 
 	(void)state;
 	must(kill(pid, SIGALRM));
 	assert_int_equal(person_end(NULL, pid), -EINTR);
-	pid = start(MOUNT_DIR, O_WRONLY);
+	pid = start(MOUNT_DIR "/a", O_WRONLY);
 	must(kill(pid, SIGKILL));
 	must(waitpid(pid, &status, 0));
 	assert_true(WIFSIGNALED(status));
@@ -159,16 +168,22 @@ static void test_is_interruptible(void **state)
 
 #define WAITERS 100
 
-/* Those who open for reading go by, and whatever else is asked for. */
+/*
+ * Those who open for reading go by, and whatever else is asked for. The waiters need no
+ * name any more: the last of them may come to look for it only when it is renamed.
+ */
 static void test_keeps_nobody_waiting(void **state)
 {
-	const struct opening reads = { MOUNT_DIR, O_RDONLY };
+	const struct opening reads = { MOUNT_DIR "/a", O_RDONLY };
 	_cleanup_close_ int fd = take_lease(F_RDLCK);
+	_cleanup_close_ int path = file_open(MOUNT_DIR, "a", O_PATH);
 	pid_t pids[WAITERS];
+	char link[32];
 
 	(void)state;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", path);
 	for (int i = 0; i < WAITERS; i++)
-		pids[i] = start(MOUNT_DIR, i % 2 ? O_WRONLY : O_RDWR | O_CREAT);
+		pids[i] = start(link, i % 2 ? O_WRONLY : O_RDWR);
 	/* While the lease is being broken nobody gets one, so they do not wait for it. */
 	assert_int_equal(person_do(NULL, open_it, &reads), 0);
 	for (int i = 0; i < 20; i++) {
@@ -181,7 +196,7 @@ static void test_keeps_nobody_waiting(void **state)
 		must(rename(MOUNT_DIR "/c", MOUNT_DIR "/a"));
 	}
 	for (int i = 0; i < WAITERS; i++)
-		assert_int_equal(waitpid(pids[i], NULL, WNOHANG), 0);
+		still_waits(pids[i]);
 	end_lease(fd);
 	for (int i = 0; i < WAITERS; i++)
 		assert_int_equal(person_end(NULL, pids[i]), 0);
@@ -191,11 +206,11 @@ static void test_keeps_nobody_waiting(void **state)
 static void test_waits_on_after_a_crash(void **state)
 {
 	_cleanup_close_ int fd = take_lease(F_RDLCK);
-	pid_t pid = start(MOUNT_DIR, O_WRONLY);
+	pid_t pid = start(MOUNT_DIR "/a", O_WRONLY);
 
 	(void)state;
 	mount_replace(SIGKILL);
-	assert_int_equal(waitpid(pid, NULL, WNOHANG), 0);
+	still_waits(pid);
 	end_lease(fd);
 	assert_int_equal(person_end(NULL, pid), 0);
 }
