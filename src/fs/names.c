@@ -306,21 +306,28 @@ int fs_link(struct fs *fs, const struct caller *caller, uint64_t node, const cha
  */
 #define LARGE_BLOCKS ((64 << 20) / 512)
 
-/* Holds what is called @name until the request is answered, if it is large and may lose
- * its last name. It has just been looked up, most often. */
+/*
+ * Holds what is called @name until the request is answered, if it is large and may lose
+ * its last name. The kernel has just looked it up, or keeps the name.
+ */
 static void leave_large(struct fs *fs, const struct caller *caller, const char *name)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	struct object_info info;
 	struct object_id id;
+	int r;
 
 	/* What is bounded outlives its name. */
 	if (!caller || !caller->last || fs->kind->ops->bounded)
 		return;
 	handle = recent_find(&fs->recent, name, &id);
-	if ((handle ? native_stat(handle, &info)
-		    : kind_lookup(fs->kind, NULL, name, &handle, &info)) == 0 &&
-	    info.stat.st_blocks >= LARGE_BLOCKS && info.stat.st_nlink == 1)
+	if (handle)
+		r = native_stat(handle, &info);
+	else if (node_may_be_kept(fs, name))
+		r = kind_lookup(fs->kind, NULL, name, &handle, &info);
+	else
+		return;
+	if (r == 0 && info.stat.st_blocks >= LARGE_BLOCKS && info.stat.st_nlink == 1)
 		*caller->last = take_ptr(handle);
 }
 

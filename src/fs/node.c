@@ -333,6 +333,18 @@ uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id
 	return number;
 }
 
+bool node_may_be_kept(struct fs *fs, const char *name)
+{
+	bool kept;
+
+	if (!fs->keeps)
+		return false;
+	pthread_mutex_lock(&fs->lock);
+	kept = table_first(&fs->by_name, hash_string(name));
+	pthread_mutex_unlock(&fs->lock);
+	return kept;
+}
+
 void node_removed(struct fs *fs, const char *name)
 {
 	struct link *l;

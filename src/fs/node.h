@@ -69,6 +69,9 @@ uint64_t node_unname(struct fs *fs, const char *name, const struct object_id *id
 /* The request of ours has taken @name away, which the kernel keeps no more: other names
  * of the object are good. */
 void node_removed(struct fs *fs, const char *name);
+/* Whether a node was last seen as @name, so that the kernel may keep that name. Two names
+ * may be taken for each other, rarely. */
+bool node_may_be_kept(struct fs *fs, const char *name);
 /* The number of the node of object @id, or 0. */
 uint64_t node_number(struct fs *fs, const struct object_id *id);
 bool node_is_sure(struct fs *fs, uint64_t number);
