@@ -17,14 +17,15 @@
 
 #include "daemon/slow.h"
 
-/* The bytes of all requests that are put off: mostly data of writes. */
-#define BYTES_MAX ((size_t)64 << 20)
+/* The memory of all requests that are put off: mostly data of writes. */
+#define MEMORY_KIB (128 << 10)
 
 void slow_init(struct slow *s, int fd, unsigned int threads,
 	       const struct dispatch_loss *loss)
 {
 	*s = (struct slow){ .fd = fd, .loss = loss };
 	quota_init(&s->quota, threads > 0 ? threads : 1, true);
+	quota_init(&s->memory, MEMORY_KIB, true);
 	pthread_mutex_init(&s->lock, NULL);
 }
 
@@ -39,6 +40,7 @@ void slow_done(struct slow *s)
 	}
 	pthread_mutex_destroy(&s->lock);
 	quota_done(&s->quota);
+	quota_done(&s->memory);
 }
 
 /* Called with the lock held. What is known of @node, or NULL. */
@@ -72,23 +74,36 @@ static void refuse(const struct slow *s, const struct demand *d, int error)
 		s->loss->tell(s->loss->context, d->thread);
 }
 
+static unsigned int kib(size_t size)
+{
+	return (unsigned int)((size + 1023) / 1024);
+}
+
 /* Called with the lock held. */
 static int add(struct slow *s, const struct demand *d, const struct fuse_buf *buf)
 {
 	struct slow_request *r;
 
-	if (s->bytes + buf->size > BYTES_MAX)
+	if (quota_take_many(&s->memory, d->uid, kib(buf->size)) < 0)
 		return -ENOMEM;
 	r = malloc(sizeof(*r) + buf->size);
-	if (!r)
+	if (!r) {
+		quota_give_many(&s->memory, d->uid, kib(buf->size));
 		return -ENOMEM;
+	}
 	r->demand = *d;
 	r->age = 0;
 	r->size = buf->size;
 	memcpy(r->bytes, buf->mem, buf->size);
 	DL_APPEND(s->list, r);
-	s->bytes += r->size;
 	return 0;
+}
+
+/* Called with the lock held. */
+static void take_out(struct slow *s, struct slow_request *r)
+{
+	DL_DELETE(s->list, r);
+	quota_give_many(&s->memory, r->demand.uid, kib(r->size));
 }
 
 /* Called with the lock held. Returns 1 where the request is to be served. */
@@ -167,8 +182,7 @@ static struct slow_request *take_waiting(struct slow *s, uint64_t node,
 		if (r->age < age ||
 		    (node ? r->demand.node != node : r->demand.class != class))
 			continue;
-		DL_DELETE(s->list, r);
-		s->bytes -= r->size;
+		take_out(s, r);
 		DL_APPEND(taken, r);
 	}
 	return taken;
@@ -243,8 +257,7 @@ static struct slow_request *next(struct slow *s)
 			    ? find(s, r->demand.node) != NULL
 			    : quota_is_full(&s->quota, r->demand.uid))
 			continue;
-		DL_DELETE(s->list, r);
-		s->bytes -= r->size;
+		take_out(s, r);
 		begin(s, &r->demand);
 		return r;
 	}

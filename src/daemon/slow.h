@@ -53,9 +53,9 @@ struct slow {
 	const struct dispatch_loss *loss; /* borrowed */
 	struct quota quota;               /* of threads */
 	atomic_uint n;                    /* requests that take long */
-	pthread_mutex_t lock;             /* no other is taken under it but the quota's */
+	pthread_mutex_t lock;             /* no other is taken under it but the quotas' */
 	struct slow_request *list;        /* put off; protected by lock */
-	size_t bytes;                     /* of those; protected by lock */
+	struct quota memory;              /* of those, in KiB */
 	bool stopped;                     /* protected by lock */
 	struct slow_node nodes[SLOW_NODES]; /* protected by lock */
 };

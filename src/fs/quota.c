@@ -51,19 +51,19 @@ static struct share *find(const struct quota *q, uid_t uid)
 	return s;
 }
 
-static int check(const struct quota *q, uid_t uid, const struct share *s)
+static int check(const struct quota *q, uid_t uid, const struct share *s, unsigned int n)
 {
 	unsigned int own, left;
 
 	if (q->max == 0)
 		return 0;
 	own = q->shared && uid != 0 ? OF_ROOT(q->max) : 0;
-	if (q->taken + own >= q->max)
+	if (q->taken + own + n > q->max)
 		return -ENFILE;
 	if (!q->shared || uid == 0 || !s)
 		return 0;
 	left = q->max - own - q->taken;
-	return s->taken < left ? 0 : -EMFILE;
+	return s->taken + n <= left ? 0 : -EMFILE;
 }
 
 static int add_share(struct quota *q, uid_t uid, struct share **ret)
@@ -82,29 +82,34 @@ static int add_share(struct quota *q, uid_t uid, struct share **ret)
 	return 0;
 }
 
-static int count(struct quota *q, uid_t uid, struct share *s)
+static int count(struct quota *q, uid_t uid, struct share *s, unsigned int n)
 {
 	int r = s ? 0 : add_share(q, uid, &s);
 
 	if (r < 0)
 		return r;
-	s->taken++;
-	q->taken++;
+	s->taken += n;
+	q->taken += n;
 	return 0;
 }
 
-int quota_take(struct quota *q, uid_t uid)
+int quota_take_many(struct quota *q, uid_t uid, unsigned int n)
 {
 	struct share *s;
 	int r;
 
 	pthread_mutex_lock(&q->lock);
 	s = find(q, uid);
-	r = check(q, uid, s);
+	r = check(q, uid, s, n);
 	if (r == 0)
-		r = count(q, uid, s);
+		r = count(q, uid, s, n);
 	pthread_mutex_unlock(&q->lock);
 	return r;
+}
+
+int quota_take(struct quota *q, uid_t uid)
+{
+	return quota_take_many(q, uid, 1);
 }
 
 int quota_force(struct quota *q, uid_t uid)
@@ -112,7 +117,7 @@ int quota_force(struct quota *q, uid_t uid)
 	int r;
 
 	pthread_mutex_lock(&q->lock);
-	r = count(q, uid, find(q, uid));
+	r = count(q, uid, find(q, uid), 1);
 	pthread_mutex_unlock(&q->lock);
 	return r;
 }
@@ -122,21 +127,27 @@ bool quota_is_full(struct quota *q, uid_t uid)
 	int r;
 
 	pthread_mutex_lock(&q->lock);
-	r = check(q, uid, find(q, uid));
+	r = check(q, uid, find(q, uid), 1);
 	pthread_mutex_unlock(&q->lock);
 	return r < 0;
 }
 
-void quota_give(struct quota *q, uid_t uid)
+void quota_give_many(struct quota *q, uid_t uid, unsigned int n)
 {
 	struct share *s;
 
 	pthread_mutex_lock(&q->lock);
 	s = find(q, uid);
-	q->taken--;
-	if (--s->taken == 0) {
+	q->taken -= n;
+	s->taken -= n;
+	if (s->taken == 0) {
 		HASH_DELETE(hh, q->shares, s);
 		free(s);
 	}
 	pthread_mutex_unlock(&q->lock);
+}
+
+void quota_give(struct quota *q, uid_t uid)
+{
+	quota_give_many(q, uid, 1);
 }

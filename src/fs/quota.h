@@ -30,6 +30,9 @@ void quota_done(struct quota *q);
  */
 int quota_take(struct quota *q, uid_t uid);
 void quota_give(struct quota *q, uid_t uid);
+/* Likewise @n together, or none of them. */
+int quota_take_many(struct quota *q, uid_t uid, unsigned int n);
+void quota_give_many(struct quota *q, uid_t uid, unsigned int n);
 
 /* Whether quota_take() would be refused. */
 bool quota_is_full(struct quota *q, uid_t uid);

@@ -74,6 +74,27 @@ static void test_root_has_the_rest(void **state)
 	leave(&q);
 }
 
+/* Several are taken together, or none of them. */
+static void test_many_together(void **state)
+{
+	struct quota q;
+
+	(void)state;
+	quota_init(&q, 1600, true);
+	assert_int_equal(quota_take_many(&q, ALICE, 700), 0);
+	assert_int_equal(quota_take_many(&q, ALICE, 101), -EMFILE);
+	assert_int_equal(quota_take_many(&q, BOB, 801), -ENFILE);
+	assert_int_equal(q.taken, 700);
+	assert_int_equal(quota_take_many(&q, ALICE, 100), 0);
+	assert_int_equal(quota_take_many(&q, BOB, 700), 0);
+	assert_int_equal(quota_take_many(&q, ROOT, 101), -ENFILE);
+	assert_int_equal(quota_take_many(&q, ROOT, 100), 0);
+	quota_give_many(&q, ALICE, 800);
+	quota_give_many(&q, BOB, 700);
+	quota_give_many(&q, ROOT, 100);
+	leave(&q);
+}
+
 /* However many users there are, the last is told that there is no more, not he. */
 static void test_many_users(void **state)
 {
@@ -146,6 +167,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_root_has_the_rest),
+		cmocka_unit_test(test_many_together),
 		cmocka_unit_test(test_many_users),
 		cmocka_unit_test(test_one_user),
 		cmocka_unit_test(test_little),
