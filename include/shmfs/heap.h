@@ -9,7 +9,8 @@
  * instruction: the next process that changes the heap undoes the change that the dead one
  * had not finished, and no block and no name is lost. The processes may live in different
  * containers. They need not trust each other to stay alive. They do trust each other with
- * the contents: anyone who may write to a heap can damage it.
+ * the contents: anyone who may write to a heap can damage it. Who may only read it can
+ * damage nothing, but can keep further writers from attaching, by locks on the file.
  *
  * Each process maps a heap at an address of its own. So data in a heap refers to other
  * data by its offset from the beginning of the heap (shmfs_offset_t), never by pointers.
@@ -98,7 +99,7 @@ struct shmfs_heap_options {
  * -EACCES           its permissions do not allow to read and write
  * -EFBIG            @size or @limit is 64 GiB or more
  * -ENOSPC           no memory for its size
- * -EAGAIN           1024 attachments exist
+ * -EAGAIN           1024 attachments exist, or somebody has read locks in their place
  * -ENOMEM           no address space for its limit
  * -EOPNOTSUPP       SHMFS_CREATE_ONLY, and /dev/shm can make no object without a name
  *
