@@ -17,7 +17,7 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "semaphore", "sysv")
+NOUNS = ("condition", "heap", "mutex", "object", "pointer", "queue", "region", "semaphore", "sysv")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -31,6 +31,7 @@ RUNS = {
     "shmfs_heap": ((["one", "two"], ""), ([], "two\none\n")),
     "shmfs_mutex": ((["send", "one"], ""), (["receive", "1"], "one\n")),
     "shmfs_condition": ((["send", "two"], ""), (["receive", "1"], "two\n")),
+    "shmfs_pointer": ((["one", "two"], ""), ([], "two\none\n")),
     "shmfs_semaphore": ((["echo in"], "in\n"), (["echo again"], "again\n")),
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
@@ -76,7 +77,7 @@ def constants(noun):
     """Values of enumerations, macros, and the types that are no functions."""
     text = code(header(noun))
     found = set(re.findall(r"^\t(SHMFS_\w+),", text, re.M))
-    found |= set(re.findall(r"^#define (SHMFS_\w+) ", text, re.M))
+    found |= set(re.findall(r"^#define (SHMFS_\w+)[ (]", text, re.M))
     return found | set(re.findall(r"^(?:enum|struct) (shmfs_\w+)(?=;| \{)", text, re.M))
 
 
@@ -116,7 +117,7 @@ class Pages(unittest.TestCase):
             synopsis = sections(rendered("shmfs_" + noun))["SYNOPSIS"]
             shown = {words(part) for part in re.split(r"\n\s*\n", synopsis)}
             shown = {part for part in shown if part and not part.startswith("#include")}
-            self.assertGreater(len(shown), 3)
+            self.assertGreater(len(shown), 1)
             self.assertEqual(shown, declarations(noun), noun)
 
     def test_names(self):

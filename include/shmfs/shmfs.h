@@ -20,6 +20,9 @@
  *   (<shmfs/semaphore.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
  *   survive such deaths as well, also between containers.
  *
+ * Data in any of them refers to other data by *relative pointers* (<shmfs/pointer.h>) or,
+ * in a heap, by offsets.
+ *
  * Who creates an object, and who uses it:
  *
  *	struct shmfs_object *object;
@@ -58,15 +61,15 @@
  *	What a function returns through its last parameter belongs to the caller, who
  *	gives it back with shmfs_object_close(), shmfs_sysv_close(),
  *	shmfs_region_unmap() or shmfs_heap_close(). They accept NULL and return NULL, so
- *that `object = shmfs_object_close(object)` leaves no dangling pointer. A region does not
- *need its object or segment: they can be given back in any order.
+ *	that `object = shmfs_object_close(object)` leaves no dangling pointer. A region
+ *	does not need its object or segment: they can be given back in any order.
  *
  * Threads
  *	There are no globals, but for what heaps need when the process forks. Functions
- *that take a pointer to const may be called by many threads at once on the same object,
- *segment or region. The others (giving back and shrinking) need it for themselves, as
- *free(3) does. Memory that is shared is not locked by being mapped: threads and processes
- *that use it synchronise as they always must.
+ *	that take a pointer to const may be called by many threads at once on the same
+ *	object, segment or region. The others (giving back and shrinking) need it for
+ *	themselves, as free(3) does. Memory that is shared is not locked by being mapped:
+ *	threads and processes that use it synchronise as they always must.
  *
  * SIGBUS
  *	A region lies within its object when it is mapped, always. There are two ways left
@@ -80,6 +83,7 @@
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
 #include <shmfs/object.h>
+#include <shmfs/pointer.h>
 #include <shmfs/queue.h>
 #include <shmfs/region.h>
 #include <shmfs/semaphore.h>
