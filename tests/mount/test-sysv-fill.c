@@ -395,8 +395,11 @@ static pid_t start_writer(int number, size_t n)
 	for (size_t at = 0; at < n; at += PAGE)
 		if (write(fd, source + at % PAGE, PAGE) != PAGE)
 			_exit(1);
-	if (number)
+	if (number) {
+		/* Under nohup(1) it is ignored. */
+		signal(number, SIG_DFL);
 		kill(getpid(), number);
+	}
 	_exit(close(fd) < 0);
 }
 

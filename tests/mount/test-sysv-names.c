@@ -460,7 +460,8 @@ static void test_removed_while_they_are_looked_at(void **state)
 	(void)state;
 	if (child == 0)
 		come_and_go();
-	for (int i = 0; i < 2000; i++) {
+	/* On a busy machine the two take turns, and then it is seldom there. */
+	for (int i = 0; i < 2000 || found == 0; i++) {
 		int fd = open(A, O_RDWR | O_CLOEXEC);
 
 		assert_true(fd >= 0 || has_gone(errno));
@@ -474,7 +475,6 @@ static void test_removed_while_they_are_looked_at(void **state)
 		else
 			assert_int_equal(st.st_size, PAGE);
 	}
-	assert_true(found > 0);
 	must(kill(child, SIGKILL));
 	must(waitpid(child, NULL, 0));
 	if (shmget(KEY, 0, 0) >= 0)
