@@ -36,11 +36,15 @@ extern "C" {
  * shmfs_pointer_t - the distance in bytes from itself to a place
  *
  * 0: it points nowhere. 1: it points to itself, since what lies at that distance would be
- * a part of it.
+ * a part of it. It begins at a multiple of 8 on every machine, as shmfs_offset_t does.
  *
  * Since: 0.2
  */
+#ifdef __i386__
+typedef int64_t shmfs_pointer_t __attribute__((aligned(8)));
+#else
 typedef int64_t shmfs_pointer_t;
+#endif
 
 /**
  * shmfs_pointer_get() - where a relative pointer leads
