@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""The mailbox in Python and in C: either end may be either program, and be killed.
+"""The mailbox in Python and in C: either end may be either program, and be killed. One in Go
+looks on.
 
-usage: test-examples.py FOLDER MAILBOX, the programs in Python and the one in C
+usage: test-examples.py FOLDER MAILBOX [MONITOR], the programs in Python, and those in C and Go
 """
 import os
 import signal
@@ -9,14 +10,17 @@ import subprocess
 import sys
 import unittest
 
+import shmfs
+
 SECONDS = 30
 TEXTS = ["one", "two", "three", "é" * 127, ""]
 
-folder, native = "", ""
+folder, native, monitor = "", "", []
 
 
 def start(language, *words):
-    program = [native] if language == "c" else [sys.executable, os.path.join(folder, "mailbox.py")]
+    program = {"c": [native], "go": monitor,
+               "python": [sys.executable, os.path.join(folder, "mailbox.py")]}[language]
     # Who runs tests in the background may ignore the signal.
     return subprocess.Popen([*program, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                             text=True,
@@ -58,6 +62,53 @@ class Mailbox(unittest.TestCase):
         self.ends(start("c", "send", "two"), "")
         self.ends(start("python", "receive", "1"), "two\n")
 
+    @staticmethod
+    def die():
+        """A process dies with the mutex of the mailbox, and another one has it next."""
+        heap = shmfs.Heap("mailbox")
+        mutex = shmfs.Mutex(heap, heap.find("mailbox", type=1)[:24], repair=lambda: None)
+        pid = os.fork()
+        if pid == 0:
+            mutex.acquire()
+            os.kill(os.getpid(), signal.SIGKILL)
+        os.waitpid(pid, 0)
+        with mutex:
+            pass
+
+    def test_monitor(self):
+        if not monitor:
+            self.skipTest("there is no Go")
+        self.ends(start("c", "send", "one"), "")
+        looks = start("go", "/dev/shm/mailbox", "5")
+        self.assertEqual(looks.stdout.readline(), "full: one\n")
+        self.ends(start("python", "receive", "1"), "one\n")
+        self.assertEqual(looks.stdout.readline(), "empty, deaths: 0\n")
+        self.die()
+        self.assertEqual(looks.stdout.readline(), "empty, deaths: 1\n")
+        self.ends(start("c", "send", "é" * 127), "")
+        self.assertEqual(looks.stdout.readline(), "full: " + "é" * 127 + "\n")
+        self.ends(start("c", "receive", "1"), "é" * 127 + "\n")
+        self.ends(looks, "empty, deaths: 1\n")
+
+    def test_monitor_of_damage(self):
+        """Each byte of the header in turn is another one: it ends with words of its own."""
+        if not monitor:
+            self.skipTest("there is no Go")
+        self.ends(start("c", "send", "one"), "")
+        with open("/dev/shm/mailbox", "rb") as file:
+            good = file.read()
+        for at in [*range(0, 20), *range(132, 136), *range(224, 264)]:
+            with open("/dev/shm/damaged", "wb") as file:
+                file.write(good[:at] + bytes([good[at] ^ 0xA5]) + good[at + 1:])
+            looks = start("go", "/dev/shm/damaged", "1")
+            try:
+                output, error = looks.communicate(timeout=0.3)
+            except subprocess.TimeoutExpired:
+                looks.kill()
+                output, error = looks.communicate()
+            self.assertNotIn("goroutine", error, at)
+        os.unlink("/dev/shm/damaged")
+
     def test_mistakes(self):
         with open("/dev/shm/mailbox", "wb") as file:
             file.write(bytes(65536))
@@ -67,5 +118,5 @@ class Mailbox(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    folder, native = sys.argv[1:]
+    folder, native, *monitor = sys.argv[1:]
     unittest.main(argv=sys.argv[:1])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Passes texts from process to process through the mailbox of ../c/mailbox.c, with the module shmfs.
+"""Passes texts through the mailbox of ../c/mailbox.c, with the module shmfs.
 
 Either end may be this program or the one in C. A process that is killed in between holds nobody
 up.
