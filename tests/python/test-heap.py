@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """Heaps in Python: names, allocations, transactions, and what is refused."""
-import ctypes
 import errno
 import gc
 import os
@@ -23,6 +22,8 @@ class Life(Case):
         self.assertRaises(ValueError, heap.info)
         self.refused(errno.EINVAL, Heap, "other", CREATE, size=100, limit=1)
         self.refused(errno.EFBIG, Heap, "other", CREATE, size=1 << 40)
+        self.assertRaises(OverflowError, Heap, "other", CREATE, size=(1 << 64) + 1)
+        self.assertRaises(OverflowError, Heap.open_fd, 1 << 32)
 
     def test_no_heap(self):
         with Object("other", CREATE) as other:
@@ -115,9 +116,9 @@ class Names(Case):
         self.refused(errno.ENAMETOOLONG, self.heap.construct, "x" * 256, 1)
         self.refused(errno.ENOSPC, self.heap.construct, "large", 1 << 30)
         self.assertRaises(ValueError, self.heap.construct, "short", 5, data=b"text")
-        self.assertRaises(ctypes.ArgumentError, self.heap.construct, "less", -1)
-        self.assertRaises(ctypes.ArgumentError, self.heap.construct, "more", 1 << 64)
-        self.assertRaises(ctypes.ArgumentError, self.heap.construct, "type", 1, type=1 << 64)
+        self.assertRaises(OverflowError, self.heap.construct, "less", -1)
+        self.assertRaises(OverflowError, self.heap.construct, "more", 1 << 64)
+        self.assertRaises(OverflowError, self.heap.construct, "type", 1, type=1 << 64)
         self.assertRaises(TypeError, self.heap.construct, 5, 1)
 
     def test_bytes(self):
@@ -217,13 +218,23 @@ class Transactions(Names):
     def test_interrupted(self):
         """A thread has no lock after an exception while it began."""
         transaction = self.heap.transaction()
-        with transaction:
-            pass
-        transaction._settle(0, True)
-        with self.heap.transaction() as again:
-            again._settle(0, True)
-            self.assertTrue(fixture.in_thread(self.heap.construct, "other", 1))
-            self.heap.transaction().__enter__()
+        transaction.__enter__()
+        transaction._begun(0, True)
+        self.assertTrue(fixture.in_thread(self.heap.construct, "one", 1))
+
+    def test_aborted(self):
+        """It is over when it is aborted, and can be had again."""
+        transaction = self.heap.transaction()
+        for _ in range(2):
+            with transaction:
+                self.heap.construct("one", 1)
+                self.assertRaises(ValueError, transaction.__enter__)
+                transaction.abort()
+                self.assertTrue(fixture.in_thread(self.heap.construct, "two", 1))
+                transaction.abort()
+            self.assertNotIn("one", self.heap)
+            self.heap.destroy("two")
+        transaction.abort()
 
 
 class Hostile(Case):

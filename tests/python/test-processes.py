@@ -143,9 +143,9 @@ class Deaths(Case):
 
     def test_transaction(self):
         def change():
-            transaction = self.heap.transaction()
-            transaction.__enter__()
-            transaction.log(self.word)
+            self.transaction = self.heap.transaction()
+            self.transaction.__enter__()
+            self.transaction.log(self.word)
             self.word[0] = 7
             self.heap.construct("other", 100)
 

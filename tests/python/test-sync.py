@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Mutexes, conditions, semaphores and queues between threads, and signals that end a wait."""
 import errno
+import signal
 import threading
 import time
 import unittest
@@ -266,6 +267,22 @@ class Interrupted(Synchronised):
         self.assertRaises(Interrupt, self.mutex.acquire)
         other.join()
         self.assertTrue(self.is_free())
+
+    def test_at_any_moment(self):
+        """Whoever gets an exception instead of the mutex does not hold it."""
+        interrupted = 0
+        for i in range(400):
+            acquired = False
+            try:
+                interrupt(1e-6 * (1 + i % 20))
+                acquired = self.mutex.acquire()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except Interrupt:
+                interrupted += not acquired
+            self.assertEqual(self.is_free(), not acquired)
+            if acquired:
+                self.mutex.release()
+        self.assertGreater(interrupted, 0)
 
     def test_soon(self):
         def hold():

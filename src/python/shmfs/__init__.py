@@ -30,12 +30,14 @@ Waiting
     Timeouts are in seconds; None waits for ever and 0 does not wait. Other threads run
     meanwhile. Ctrl-C, or another signal whose handler raises an exception, ends a wait within
     100 ms, and no lock, permit or message is lost by that. Only the lock of a heap, which is held
-    for as long as a change or a transaction takes, is waited for without end.
+    for as long as a change or a transaction takes, is waited for without end. As with the locks
+    of multiprocessing, a signal that comes at the very end of a with statement can leave it as
+    it is within: whoever goes on after that calls release(), or Transaction.abort().
 
 Errors
     An error of the library is an OSError with its errno, of the subclass that Python has for it
-    (FileNotFoundError, TimeoutError), or OwnerDied, NotRecoverable, Damaged. A number out of range
-    and a name of another type are ctypes.ArgumentError.
+    (FileNotFoundError, TimeoutError), or OwnerDied, NotRecoverable, Damaged. A number that is too
+    large or negative is OverflowError, and what is no number at all TypeError.
 
 Names
     A name is a str or bytes. Bytes that are no UTF-8 are lone surrogates in a str, as in names

@@ -8,7 +8,8 @@ import os
 from typing import Any, Iterator, NamedTuple, Union
 
 from ._library import (HEAP_FN, PROBLEM_FN, Collector, Handle, HeapFigures, HeapOptions, Name,
-                       Owner, address_of, check, encoded, failure, library, made, memory)
+                       Owner, address_of, check, encoded, failure, library, made, memory, signed,
+                       unsigned)
 from ._modes import How, Mode
 from ._transaction import Transaction
 
@@ -76,7 +77,7 @@ class Heap(Owner):
         where the object is no heap, EPROTONOSUPPORT where it is one of another version, Damaged,
         ENOSPC without memory for its size, and others of shmfs_heap_open(3).
         """
-        options = HeapOptions(size, limit, perm)
+        options = HeapOptions(unsigned(size), unsigned(limit), unsigned(perm, 32))
         raw = encoded(name)
         self._handle = made(library.heap_close, library.heap_open, raw, how,
                             ctypes.byref(options), name=name)
@@ -105,7 +106,7 @@ class Heap(Owner):
 
         FD stays the caller's and can be closed at once.
         """
-        return cls._of(made(library.heap_close, library.heap_open_fd, fd, mode), mode)
+        return cls._of(made(library.heap_close, library.heap_open_fd, signed(fd), mode), mode)
 
     @classmethod
     def create_fd(cls, fd: int, size: int = 0, limit: int = 0) -> Heap:
@@ -114,8 +115,8 @@ class Heap(Owner):
         FD is open for reading and writing, and stays the caller's. FileExistsError: the file is
         not empty.
         """
-        options = HeapOptions(size, limit, 0)
-        return cls._of(made(library.heap_close, library.heap_create_fd, fd,
+        options = HeapOptions(unsigned(size), unsigned(limit), 0)
+        return cls._of(made(library.heap_close, library.heap_create_fd, signed(fd),
                             ctypes.byref(options)), Mode.READ_WRITE)
 
     @staticmethod
@@ -150,7 +151,7 @@ class Heap(Owner):
             if place.nbytes < size:
                 raise ValueError(f"{size} bytes are needed, not {place.nbytes}")
             return address_of(place)
-        address = library.heap_at(self._own(), place, size)
+        address = library.heap_at(self._own(), unsigned(place), unsigned(size))
         if not address:
             raise ValueError(f"{size} bytes at offset {place} are not in the heap")
         return int(address)
@@ -190,7 +191,7 @@ class Heap(Owner):
         is not in the heap; EINVAL where ALIGN is no power of two up to 4096; Damaged.
         """
         address = self._address(place, 8)
-        check(library.heap_alloc(self._own(), size, align, address))
+        check(library.heap_alloc(self._own(), unsigned(size), unsigned(align), address))
         return self.at(ctypes.c_uint64.from_address(address).value, size)
 
     def free(self, place: Place) -> None:
@@ -203,13 +204,13 @@ class Heap(Owner):
 
     def resize(self, offset: int, size: int) -> memoryview:
         """Changes the size of an allocation where it is. OSError: ENOSPC, EINVAL."""
-        check(library.heap_resize(self._own(), offset, size))
+        check(library.heap_resize(self._own(), unsigned(offset), unsigned(size)))
         return self.at(offset, size)
 
     def size_of(self, offset: int) -> int:
         """The size of an allocation in bytes: what was asked for, or a little more."""
         size = ctypes.c_uint64()
-        check(library.heap_size_of(self._own(), offset, ctypes.byref(size)))
+        check(library.heap_size_of(self._own(), unsigned(offset), ctypes.byref(size)))
         return size.value
 
     # Names.
@@ -239,7 +240,8 @@ class Heap(Owner):
         elif data is not None and len(data) != size:
             raise ValueError(f"there are {len(data)} bytes of data, not {size}")
         ret = ctypes.c_void_p()
-        check(function(self._own(), encoded(name), type, size, data, ctypes.byref(ret)), name)
+        check(function(self._own(), encoded(name), unsigned(type), unsigned(size), data,
+                       ctypes.byref(ret)), name)
         return self._view(ret.value or 0, size)
 
     def find(self, name: Name, size: int | None = None, type: int = 0) -> memoryview:
@@ -250,6 +252,7 @@ class Heap(Owner):
         where this attachment may only read, and names are being changed.
         """
         ret, raw = ctypes.c_void_p(), encoded(name)
+        unsigned(size or 0), unsigned(type)
         if size:
             check(library.heap_find(self._own(), raw, type, size, ctypes.byref(ret)), name)
             return self._view(ret.value or 0, size)
@@ -290,7 +293,7 @@ class Heap(Owner):
 
     def grow(self, size: int) -> None:
         """Makes the heap at least SIZE bytes large now. It grows by itself when it must."""
-        check(library.heap_grow(self._own(), size))
+        check(library.heap_grow(self._own(), unsigned(size)))
 
     def trim(self) -> None:
         """Gives free memory at the end back to the system. OSError: EBUSY in a transaction."""

@@ -70,22 +70,7 @@ SYSV_FN = ctypes.CFUNCTYPE(c_int, c_int, c_int32, c_void_p)
 HEAP_FN = ctypes.CFUNCTYPE(c_int, POINTER(HeapName), c_void_p)
 PROBLEM_FN = ctypes.CFUNCTYPE(None, c_char_p, c_void_p)
 
-
-class Unsigned:
-    """A number as an argument, which ctypes alone would cut."""
-
-    def __init__(self, kind: Any) -> None:
-        self._kind = kind
-        self._end = 1 << 8 * ctypes.sizeof(kind)
-
-    def from_param(self, value: int) -> Any:
-        if not 0 <= value < self._end:
-            raise OverflowError(f"{value} is not 0 to {self._end - 1}")
-        return self._kind(value)
-
-
 _P, _OUT = c_void_p, POINTER(c_void_p)
-_U64, _U32, _ROOM = Unsigned(c_uint64), Unsigned(c_uint32), Unsigned(c_size_t)
 _NUMBER, _SIZE = POINTER(c_uint64), POINTER(c_size_t)
 _UNTIL = [c_int, POINTER(Timespec)]
 
@@ -95,30 +80,30 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "condition_signal": (c_int, [_P, _P]),
     "condition_wait_until": (c_int, [_P, _P, _P, *_UNTIL]),
     "heap_abort": (c_int, [_P]),
-    "heap_alloc": (c_int, [_P, _U64, _ROOM, _P]),
-    "heap_at": (c_void_p, [_P, _U64, _U64]),
+    "heap_alloc": (c_int, [_P, c_uint64, c_size_t, _P]),
+    "heap_at": (c_void_p, [_P, c_uint64, c_uint64]),
     "heap_begin": (c_int, [_P]),
     "heap_check": (c_int, [_P, PROBLEM_FN, _P]),
     "heap_close": (c_void_p, [_P]),
     "heap_commit": (c_int, [_P]),
-    "heap_construct": (c_int, [_P, c_char_p, _U64, _U64, _P, _OUT]),
+    "heap_construct": (c_int, [_P, c_char_p, c_uint64, c_uint64, _P, _OUT]),
     "heap_create_fd": (c_int, [c_int, POINTER(HeapOptions), _OUT]),
     "heap_destroy": (c_int, [_P, c_char_p]),
-    "heap_find": (c_int, [_P, c_char_p, _U64, _U64, _OUT]),
-    "heap_find_or_construct": (c_int, [_P, c_char_p, _U64, _U64, _P, _OUT]),
+    "heap_find": (c_int, [_P, c_char_p, c_uint64, c_uint64, _OUT]),
+    "heap_find_or_construct": (c_int, [_P, c_char_p, c_uint64, c_uint64, _P, _OUT]),
     "heap_free": (c_int, [_P, _P]),
-    "heap_grow": (c_int, [_P, _U64]),
+    "heap_grow": (c_int, [_P, c_uint64]),
     "heap_info": (None, [_P, POINTER(HeapFigures)]),
     "heap_list": (c_int, [_P, HEAP_FN, _P]),
-    "heap_log": (c_int, [_P, _P, _ROOM]),
+    "heap_log": (c_int, [_P, _P, c_size_t]),
     "heap_offset": (c_uint64, [_P, _P]),
     "heap_open": (c_int, [c_char_p, c_int, POINTER(HeapOptions), _OUT]),
     "heap_open_fd": (c_int, [c_int, c_int, _OUT]),
     "heap_open_read_only": (c_int, [c_char_p, _OUT]),
     "heap_remove": (c_int, [c_char_p]),
-    "heap_resize": (c_int, [_P, _U64, _U64]),
+    "heap_resize": (c_int, [_P, c_uint64, c_uint64]),
     "heap_root": (c_void_p, [_P]),
-    "heap_size_of": (c_int, [_P, _U64, _NUMBER]),
+    "heap_size_of": (c_int, [_P, c_uint64, _NUMBER]),
     "heap_trim": (c_int, [_P]),
     "mutex_consistent": (c_int, [_P, _P]),
     "mutex_lock_until": (c_int, [_P, _P, *_UNTIL]),
@@ -128,21 +113,21 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "object_list": (c_int, [OBJECT_FN, _P]),
     "object_mode": (c_int, [_P]),
     "object_name": (c_char_p, [_P]),
-    "object_open": (c_int, [c_char_p, c_int, c_int, _U32, _OUT]),
+    "object_open": (c_int, [c_char_p, c_int, c_int, c_uint32, _OUT]),
     "object_remove": (c_int, [c_char_p]),
-    "object_reserve": (c_int, [_P, _U64]),
+    "object_reserve": (c_int, [_P, c_uint64]),
     "object_size": (c_int, [_P, _NUMBER]),
-    "object_truncate": (c_int, [_P, _U64]),
+    "object_truncate": (c_int, [_P, c_uint64]),
     "queue_info": (None, [_P, POINTER(QueueFigures)]),
     "queue_open": (c_int, [_P, c_char_p, c_int, POINTER(QueueOptions), _OUT]),
-    "queue_receive_until": (c_int, [_P, _P, _P, _ROOM, _SIZE, POINTER(c_uint), *_UNTIL]),
-    "queue_send_until": (c_int, [_P, _P, c_char_p, _ROOM, c_uint, *_UNTIL]),
+    "queue_receive_until": (c_int, [_P, _P, _P, c_size_t, _SIZE, POINTER(c_uint), *_UNTIL]),
+    "queue_send_until": (c_int, [_P, _P, c_char_p, c_size_t, c_uint, *_UNTIL]),
     "region_address": (c_void_p, [_P]),
     "region_advise": (c_int, [_P, c_int]),
-    "region_flush": (c_int, [_P, _U64, _U64, c_int]),
-    "region_map": (c_int, [_P, c_int, _U64, _U64, _P, c_uint, _OUT]),
-    "region_map_anonymous": (c_int, [_U64, _P, c_uint, _OUT]),
-    "region_map_fd": (c_int, [c_int, c_int, _U64, _U64, _P, c_uint, _OUT]),
+    "region_flush": (c_int, [_P, c_uint64, c_uint64, c_int]),
+    "region_map": (c_int, [_P, c_int, c_uint64, c_uint64, _P, c_uint, _OUT]),
+    "region_map_anonymous": (c_int, [c_uint64, _P, c_uint, _OUT]),
+    "region_map_fd": (c_int, [c_int, c_int, c_uint64, c_uint64, _P, c_uint, _OUT]),
     "region_map_sysv": (c_int, [_P, c_int, _P, c_uint, _OUT]),
     "region_mode": (c_int, [_P]),
     "region_page_size": (c_uint64, [_P]),
@@ -156,11 +141,11 @@ PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "sysv_key": (c_int, [c_char_p, c_uint8, POINTER(c_int32)]),
     "sysv_key_of": (c_int32, [_P]),
     "sysv_list": (c_int, [SYSV_FN, _P]),
-    "sysv_open": (c_int, [c_int32, c_int, _U64, _U32, _OUT]),
+    "sysv_open": (c_int, [c_int32, c_int, c_uint64, c_uint32, _OUT]),
     "sysv_open_id": (c_int, [c_int, _OUT]),
     "sysv_permissions": (c_int, [_P, POINTER(c_uint32)]),
     "sysv_remove": (c_int, [c_int]),
-    "sysv_set_permissions": (c_int, [_P, _U32]),
+    "sysv_set_permissions": (c_int, [_P, c_uint32]),
     "sysv_size": (c_uint64, [_P]),
 }
 
@@ -202,6 +187,21 @@ def check(result: int, name: Name | None = None) -> int:
     if result < 0:
         raise failure(result, name)
     return result
+
+
+def unsigned(number: int, bits: int = 64) -> int:
+    """A number for C, which ctypes alone would cut. Python code does not run within calls: there
+    ctypes would hide the exception of a signal behind one of its own."""
+    if not 0 <= number < 1 << bits:
+        raise OverflowError(f"{number} is no number of {bits} bits")
+    return number
+
+
+def signed(number: int) -> int:
+    """A descriptor, an identifier or a key for C."""
+    if not -(1 << 31) <= number < 1 << 31:
+        raise OverflowError(f"{number} is no number of 32 bits with a sign")
+    return number
 
 
 def encoded(name: Name) -> bytes:

@@ -122,9 +122,7 @@ class Mutex(Placed):
         Raises OwnerDied, and the thread holds the mutex still, where consistent() was not
         called. OSError: EPERM where the thread does not hold the mutex.
         """
-        if self._is_inherited():
-            raise failure(-errno.EOWNERDEAD)
-        check(self._unlock())
+        self.__exit__(None)
 
     def consistent(self) -> None:
         """Tells that what the mutex protects is repaired.
@@ -158,6 +156,21 @@ class Mutex(Placed):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        # What has left the statement tells of the death, or is told of instead.
-        if kind is None or not self._is_inherited():
-            self.release()
+        results: list[int] = []
+        try:
+            self._give(results)
+        except BaseException:
+            # A signal came, and the statement is left all the same.
+            if not results:
+                self._give(results)
+            raise
+        # What has left the statement tells of the death already.
+        if results[0] < 0 and (kind is None or results[0] != -errno.EOWNERDEAD):
+            raise failure(results[0])
+
+    def _give(self, results: list[int]) -> None:
+        """Gives it back if that is allowed. The call and the note that it was made are one step."""
+        if self._is_inherited():
+            results.append(-errno.EOWNERDEAD)
+        else:
+            results.extend(map(library.mutex_unlock, (self._attachment,), (self._address,)))

@@ -6,7 +6,7 @@ import ctypes
 import os
 from typing import Any
 
-from ._library import OBJECT_FN, Collector, Name, Owner, check, encoded, library, made
+from ._library import OBJECT_FN, Collector, Name, Owner, check, encoded, library, made, unsigned
 from ._modes import How, Mode
 from ._region import Region
 
@@ -27,8 +27,8 @@ class Object(Owner):
         EINVAL where NAME can be no name.
         """
         raw = encoded(name)
-        self._handle = made(library.object_close, library.object_open, raw, how, mode, perm,
-                            name=name)
+        self._handle = made(library.object_close, library.object_open, raw, how, mode,
+                            unsigned(perm, 32), name=name)
         self._mode = mode
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -61,14 +61,14 @@ class Object(Owner):
 
         To make an object smaller takes the memory away below all regions of it.
         """
-        check(library.object_truncate(self._own(), size))
+        check(library.object_truncate(self._own(), unsigned(size)))
 
     def reserve(self, size: int) -> None:
         """Makes sure that the memory of its first SIZE bytes is there; it grows where it must.
 
         OSError: ENOSPC, ENOMEM where there is no such memory.
         """
-        check(library.object_reserve(self._own(), size))
+        check(library.object_reserve(self._own(), unsigned(size)))
 
     def map(self, mode: Mode | None = None, offset: int = 0, size: int = 0) -> Region:
         """Maps SIZE bytes from OFFSET on, which may be any; 0: up to its end.
@@ -77,7 +77,8 @@ class Object(Owner):
         not lie in the object, PermissionError where it was not opened for MODE.
         """
         return Region._map(library.region_map, self._own(),
-                           self.mode if mode is None else mode, offset, size, None, 0)
+                           self.mode if mode is None else mode, unsigned(offset), unsigned(size),
+                           None, 0)
 
     @staticmethod
     def remove(name: Name) -> None:

@@ -6,7 +6,7 @@ import ctypes
 from typing import Any, Callable
 
 from ._heap import Heap, Place
-from ._library import Name, check, encoded, library
+from ._library import Name, check, encoded, library, unsigned
 
 
 class Placed:
@@ -37,7 +37,7 @@ class Placed:
         """The offset of a named object, which is made of DATA where that is possible."""
         attachment, ret = heap._own(), ctypes.c_void_p()
         function: Callable[..., Any] = library.heap_find
-        arguments: list[Any] = [type, cls.SIZE]
+        arguments: list[Any] = [unsigned(type), cls.SIZE]
         if heap._is_writable():
             function = library.heap_find_or_construct
             arguments.append(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._library import Handle, Owner, check, library, made, memory
+from ._library import Handle, Owner, check, library, made, memory, signed, unsigned
 from ._modes import Advice, Mode
 
 
@@ -39,12 +39,13 @@ class Region(Owner):
         FD stays the caller's and can be closed at once. OSError: ENXIO where the bytes do not
         lie in the file, ENODEV where it cannot be mapped, EACCES where FD is not open for MODE.
         """
-        return cls._map(library.region_map_fd, fd, mode, offset, size, None, 0)
+        return cls._map(library.region_map_fd, signed(fd), mode, unsigned(offset),
+                        unsigned(size), None, 0)
 
     @classmethod
     def anonymous(cls, size: int) -> Region:
         """Maps memory without a name, which children made by fork share."""
-        return cls._map(library.region_map_anonymous, size, None, 0)
+        return cls._map(library.region_map_anonymous, unsigned(size), None, 0)
 
     @property
     def view(self) -> memoryview:
@@ -73,7 +74,8 @@ class Region(Owner):
 
         Without WAIT it only asks for that. Other mappings see each store without this.
         """
-        check(library.region_flush(self._own(), offset, size, 0 if wait else 1))
+        check(library.region_flush(self._own(), unsigned(offset), unsigned(size),
+                                   0 if wait else 1))
 
     def advise(self, advice: Advice) -> None:
         """Tells the kernel how the region is going to be used."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ctypes
 from typing import Any, NamedTuple
 
-from ._library import SYSV_FN, Collector, Name, Owner, check, encoded, library, made
+from ._library import (SYSV_FN, Collector, Name, Owner, check, encoded, library, made, signed,
+                       unsigned)
 from ._modes import How, Mode
 from ._region import Region
 
@@ -38,15 +39,14 @@ class Segment(Owner):
         the permissions of one that is made. OSError: FileExistsError, FileNotFoundError, EINVAL
         where the segment is smaller than SIZE, ENOSPC where the machine allows no more.
         """
-        if not -2**31 <= key < 2**31:
-            raise ValueError("a key has 32 bits, with a sign")
-        self._handle = made(library.sysv_close, library.sysv_open, key, how, size, perm)
+        self._handle = made(library.sysv_close, library.sysv_open, signed(key), how, unsigned(size),
+                            unsigned(perm, 32))
 
     @classmethod
     def open_id(cls, identifier: int) -> Segment:
         """Opens the segment of an identifier. OSError: EINVAL or EIDRM where there is none."""
         self = cls.__new__(cls)
-        self._handle = made(library.sysv_close, library.sysv_open_id, identifier)
+        self._handle = made(library.sysv_close, library.sysv_open_id, signed(identifier))
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -77,7 +77,7 @@ class Segment(Owner):
 
     @permissions.setter
     def permissions(self, perm: int) -> None:
-        check(library.sysv_set_permissions(self._own(), perm))
+        check(library.sysv_set_permissions(self._own(), unsigned(perm, 32)))
 
     def map(self, mode: Mode = Mode.READ_WRITE) -> Region:
         """Maps all of it, READ_ONLY or READ_WRITE.
@@ -89,7 +89,7 @@ class Segment(Owner):
     @staticmethod
     def remove(identifier: int) -> None:
         """Removes a segment. Its memory lives until nobody has it mapped."""
-        check(library.sysv_remove(identifier))
+        check(library.sysv_remove(signed(identifier)))
 
     @staticmethod
     def key_of(path: Name, number: int) -> int:

@@ -2,8 +2,6 @@
 """Transactions of heaps."""
 from __future__ import annotations
 
-import errno
-
 from ._library import Handle, address_of, check, failure, library
 from ._wait import call
 
@@ -22,28 +20,51 @@ class Transaction:
     A transaction belongs to its thread: do not await anything within it.
     """
 
+    # Whether its statement was entered and not left.
+    _is_open = False
+
     def __init__(self, heap: Handle) -> None:
         """See Heap.transaction()."""
         self._heap = heap
 
     def __enter__(self) -> Transaction:
-        result = call(library.heap_begin, self._heap, settle=self._settle)
+        if self._is_open:
+            raise ValueError("a transaction is no transaction within itself")
+        result = call(library.heap_begin, (self._heap,), self._begun)
+        self._is_open = result == 0
         if result < 0:
             raise failure(result)
         return self
 
-    def _settle(self, result: int, is_interrupted: bool) -> None:
+    def _begun(self, result: int, is_interrupted: bool) -> None:
         if result == 0 and is_interrupted:
             library.heap_abort(self._heap)
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is None:
-            check(library.heap_commit(self._heap))
-            return
-        result = library.heap_abort(self._heap)
-        # An inner transaction may have ended all.
-        if result != -errno.EPERM:
-            check(result)
+        result = 0
+        try:
+            if kind is not None:
+                self.abort()
+            elif self._is_open:
+                result = call(library.heap_commit, (self._heap,), self._committed)
+                self._is_open = False
+        except BaseException:
+            self.abort()
+            raise
+        check(result)
+
+    def _committed(self, *_: object) -> None:
+        self._is_open = False
+
+    def abort(self) -> None:
+        """Undoes all of the outermost transaction and ends it, also before its statement ends.
+
+        Where it is over nothing is done.
+        """
+        if self._is_open:
+            # An inner transaction may have ended all.
+            library.heap_abort(self._heap)
+            self._is_open = False
 
     def log(self, place: memoryview) -> None:
         """Tells what is going to be changed, before the first store there.

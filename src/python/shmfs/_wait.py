@@ -5,7 +5,8 @@ Python runs the handlers of signals between two of its instructions, so not whil
 C waits for a slice of time and is called again. A signal may come during a slice that ends
 with success: the exception of its handler must not lose the lock, the permit or the message
 that C has taken. Therefore results are stored by the very instruction that makes the call,
-which extends a list, and whoever is interrupted finds there what is to be given back.
+which extends a list, and whoever is interrupted finds there what is to be given back. On the way
+from there to the caller Python looks for no signals, as long as no call unpacks its arguments.
 """
 from __future__ import annotations
 
@@ -43,7 +44,7 @@ class Deadline:
         return Timespec(*divmod(end, 1_000_000_000))
 
 
-def call(function: Any, *arguments: Any, settle: Settle) -> int:
+def call(function: Any, arguments: tuple[Any, ...], settle: Settle) -> int:
     """Calls FUNCTION. SETTLE gets its result, and whether an exception came before anybody
     else did; without one it is called only where the owner of a mutex died."""
     results: list[int] = []
@@ -63,7 +64,7 @@ def wait(function: Any, *arguments: Any, timeout: float | None, settle: Settle) 
     deadline = Deadline(timeout)
     while True:
         until = ctypes.byref(deadline.slice())
-        result = call(function, *arguments, time.CLOCK_MONOTONIC, until, settle=settle)
+        result = call(function, (*arguments, time.CLOCK_MONOTONIC, until), settle)
         if result != -errno.ETIMEDOUT or deadline.is_last:
             return result
 
@@ -73,5 +74,4 @@ def wait_once(function: Any, *arguments: Any, timeout: float | None,
     """Calls FUNCTION for one slice. Returns its result, and whether the time is over."""
     deadline = Deadline(timeout)
     until = ctypes.byref(deadline.slice())
-    return (call(function, *arguments, time.CLOCK_MONOTONIC, until, settle=settle),
-            deadline.is_last)
+    return call(function, (*arguments, time.CLOCK_MONOTONIC, until), settle), deadline.is_last
