@@ -70,6 +70,27 @@ class Deaths(Case):
             self.assertEqual(self.word[0], 1)
         self.assertTrue(in_thread(mutex.acquire, 0))
 
+    def test_interrupted_repair(self):
+        """An exception when all is repaired: who waited for a signal still holds the mutex."""
+        def fix():
+            mutex.consistent()
+
+        mutex = Mutex(self.heap, self.mutex.offset, repair=fix)
+        self.die()
+        self.refused(errno.EINVAL, mutex.acquire)
+        self.assertTrue(self.is_free())
+        self.refused(errno.EINVAL, self.waits, mutex)
+        self.assertTrue(self.is_free())
+
+    def is_free(self):
+        """Whether another thread can have the mutex."""
+        def attempt():
+            free = self.mutex.acquire(0)
+            if free:
+                self.mutex.release()
+            return free
+        return in_thread(attempt)
+
     def test_statement(self):
         """Without a repair the statement is not entered, and the next process is told, too."""
         def enter():

@@ -244,7 +244,7 @@ class Collector:
     def add(self, *arguments: Any) -> int:
         try:
             self.items.append(self._take(*arguments))
-        except BaseException as error:  # pylint: disable=broad-except
+        except BaseException as error:
             self._error = error
             return 1
         return 0

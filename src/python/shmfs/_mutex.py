@@ -98,23 +98,23 @@ class Mutex(Placed):
             return True
         if result == -errno.ETIMEDOUT:
             return False
-        self._answer(result)
+        if result == -errno.EDEADLK and self._is_inherited():
+            result = -errno.EOWNERDEAD
+        try:
+            self._answer(result)
+        except BaseException:
+            # A signal can come when all is repaired.
+            if result == -errno.EOWNERDEAD and not self._is_inherited():
+                self._unlock()
+            raise
         return True
 
     def _answer(self, result: int) -> None:
         """Repairs, and holds the mutex; or raises the exception of a result that is no success."""
-        if result == -errno.EDEADLK and self._is_inherited():
-            result = -errno.EOWNERDEAD
         if result != -errno.EOWNERDEAD or self._repair is None:
             raise failure(result)
-        try:
-            self._repair()
-            self.consistent()
-        except BaseException:
-            # A signal can come when all is repaired.
-            if not self._is_inherited():
-                self._unlock()
-            raise
+        self._repair()
+        self.consistent()
 
     def release(self) -> None:
         """Gives the mutex back.

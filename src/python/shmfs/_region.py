@@ -15,7 +15,8 @@ class Region(Owner):
     fork the child has the region, too.
 
     close(), or the end of a with statement, gives the region back. A memoryview of it, or
-    whatever was made of one, keeps the memory mapped for as long as it lives.
+    whatever was made of one, keeps the memory mapped for as long as it lives. A part of a region
+    is a part of the memoryview; a region has no fixed address and does not shrink.
 
     The process is killed (SIGBUS) by using memory that somebody has taken from below the
     region by making the object smaller.
