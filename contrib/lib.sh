@@ -11,10 +11,10 @@ packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-d
 packages_demo="$packages_build python3 xxd attr"
 packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
 	perl-base postgresql scdoc tar default-jdk-headless golang-go nodejs rustc"
-packages_debian="$packages_build build-essential debhelper libcmocka-dev python3 scdoc"
+packages_debian="$packages_build build-essential debhelper dh-python libcmocka-dev python3 scdoc"
 packages_soak="$packages_demo g++ libcmocka-dev fio stress-ng"
 packages_check="$packages_test $packages_debian $packages_soak abigail-tools clang clang-format
-	clang-tidy fish libclang-rt-dev lintian shellcheck systemd valgrind zsh"
+	clang-tidy fish libclang-rt-dev lintian mypy shellcheck systemd valgrind zsh"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"
 
 say()

@@ -20,6 +20,7 @@ TAGS = {
     "man": (r"man\d/[\w.-]+\.\d", {"libshmfs.3", "shmfs_heap.5", "shmfs-check.1"}),
     "completion": (r"/(_shmfs|shmfs\.fish|shmfs)", {"_shmfs", "shmfs.fish", "shmfs"}),
     "systemd": (r"/(shmfs@\.service|unmount-dead)", {"shmfs@.service", "unmount-dead"}),
+    "python": (r"/shmfs/(\w+\.py|py\.typed)", {"__init__.py", "_heap.py", "py.typed"}),
     "examples": (r"/doc/shmfs/examples", {"examples"}),
 }
 
