@@ -210,6 +210,32 @@ static void test_growing_for_others(void **state)
 	fixture_heap_end(heap);
 }
 
+/* Also where it has become a part of other free memory. */
+static void test_freed_twice(void **state)
+{
+	struct shmfs_heap *heap = fixture_heap(0, 0);
+	shmfs_offset_t *places, freed;
+	uint64_t size;
+	void *object;
+
+	(void)state;
+	assert_int_equal(shmfs_heap_construct(heap, "x", 1, 3 * sizeof(*places), NULL,
+					      &object),
+			 0);
+	places = object;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(shmfs_heap_alloc(heap, 100, 16, &places[i]), 0);
+	for (int i = 0; i < 2; i++) {
+		freed = places[i];
+		assert_int_equal(shmfs_heap_free(heap, &places[i]), 0);
+		assert_int_equal(shmfs_heap_size_of(heap, freed, &size), -EINVAL);
+		assert_int_equal(shmfs_heap_resize(heap, freed, 8), -EINVAL);
+		places[i] = freed;
+		assert_int_equal(shmfs_heap_free(heap, &places[i]), -EINVAL);
+	}
+	fixture_heap_end(heap);
+}
+
 static void test_any_file(void **state)
 {
 	int fd = memfd_create("heap", MFD_CLOEXEC);
@@ -227,7 +253,8 @@ static void test_any_file(void **state)
 	close(fd);
 	assert_int_equal(shmfs_heap_find(reader, "x", 1, 4, &object), 0);
 	assert_string_equal(object, "abc");
-	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_WRITE, &heap), -ENOENT);
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_WRITE, &heap), -EBADF);
+	assert_int_equal(shmfs_heap_open_fd(fd, SHMFS_READ_ONLY, &heap), -EBADF);
 	shmfs_heap_close(reader);
 	shmfs_heap_close(heap);
 }
@@ -492,6 +519,7 @@ int main(void)
 		fixture_test(test_reader_and_transaction),
 		fixture_test(test_large_transaction),
 		fixture_test(test_growing_for_others),
+		fixture_test(test_freed_twice),
 		fixture_test(test_any_file),
 		fixture_test(test_other_formats),
 		fixture_test(test_forking),

@@ -331,6 +331,8 @@ void blocks_free(struct shmfs_heap *h, uint64_t position)
 	if (before) {
 		take_out(h, before);
 		size += size_of(before);
+		/* Nobody may free it again, now that it lies in a free block. */
+		log_set(h, &b->size, b->size | FORMAT_FREE);
 		b = before;
 	} else {
 		/* The user gets the block back if this is undone. */

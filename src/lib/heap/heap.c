@@ -305,6 +305,8 @@ _public_ int shmfs_heap_open_fd(int fd, enum shmfs_mode mode, struct shmfs_heap 
 {
 	int own;
 
+	if (fcntl(fd, F_GETFD) < 0)
+		return -errno;
 	switch (mode) {
 	case SHMFS_READ_WRITE:
 		own = attachments_reopen(fd);
