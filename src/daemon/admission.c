@@ -2,6 +2,7 @@
 #include <linux/fuse.h>
 
 #include "daemon/admission.h"
+#include "daemon/wire.h"
 
 #define OWNERS (FATTR_MODE | FATTR_UID | FATTR_GID)
 
@@ -21,6 +22,7 @@ static bool is_by_file(const struct fuse_in_header *header)
 	case FUSE_FALLOCATE:
 	case FUSE_LSEEK:
 	case FUSE_COPY_FILE_RANGE:
+	case WIRE_COPY_FILE_RANGE_64:
 	case FUSE_GETLK:
 	case FUSE_SETLK:
 	case FUSE_SETLKW:

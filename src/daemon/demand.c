@@ -3,12 +3,9 @@
 #include <unistd.h>
 
 #include "daemon/demand.h"
+#include "daemon/wire.h"
 #include "fs/fs.h"
 #include "util/slots.h"
-
-/* Of protocol 7.37 and 7.39; the header at hand may be older. */
-#define WIRE_TMPFILE 51
-#define WIRE_STATX   52
 
 /* The directories of tree.h have a number in common. */
 static bool is_directory(uint64_t node)
@@ -39,6 +36,7 @@ static enum demand_class class_of(const struct fuse_in_header *request)
 	case FUSE_WRITE:
 	case FUSE_FALLOCATE:
 	case FUSE_COPY_FILE_RANGE:
+	case WIRE_COPY_FILE_RANGE_64:
 	case FUSE_LSEEK:
 	case FUSE_GETATTR:
 	case WIRE_STATX:

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "daemon/dispatch.h"
+#include "daemon/wire.h"
 
 /* How long to wait for memory. */
 #define MOMENT_NS 1000000

@@ -5,9 +5,6 @@
 #include <fuse_lowlevel.h>
 #include <sys/types.h>
 
-/* Of protocol 7.37; the header at hand may be older. */
-#define WIRE_TMPFILE 51
-
 /* What op create gets in place of a name for an object that is to have none: TMPFILE. */
 #define DISPATCH_NO_NAME "/"
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/dispatch.h"
 #include "daemon/figures.h"
 #include "daemon/log.h"
+#include "daemon/wire.h"
 #include "util/clock.h"
 
 #define NS_PER_US 1000
@@ -60,7 +60,8 @@ static const char *const names[FIGURES_REQUESTS] = {
 	[FUSE_LSEEK] = "LSEEK",
 	[FUSE_COPY_FILE_RANGE] = "COPY_FILE_RANGE",
 	[WIRE_TMPFILE] = "TMPFILE",
-	[52] = "STATX", /* older headers do not have it */
+	[WIRE_STATX] = "STATX",
+	[WIRE_COPY_FILE_RANGE_64] = "COPY_FILE_RANGE_64",
 };
 
 void figures_init(struct figures *f)

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #include "native/caller.h"
+#include "native/proc.h"
 
 /* Most callers are in a few groups; the kernel's limit is 65536. */
 #define GROUPS_USUAL 64
@@ -226,12 +227,9 @@ bool caller_is_in(const struct caller *caller, gid_t group)
  */
 static ssize_t read_proc(pid_t thread, const char *file, char *ret, size_t size)
 {
-	_cleanup_close_ int fd = -1;
-	char path[40];
+	_cleanup_close_ int fd = proc_open(thread, file);
 
-	snprintf(path, sizeof(path), "/proc/%d/%s", (int)thread, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : errno_or(read(fd, ret, size));
+	return fd < 0 ? fd : errno_or(read(fd, ret, size));
 }
 
 /* A set of signals of /proc/PID/status. */

@@ -21,7 +21,7 @@
 static struct {
 	struct trap trap; /* of one page */
 	const char *path;
-	_Atomic pid_t remover;
+	_Atomic pid_t changer; /* of the directory */
 } held;
 
 static void *write_trapped(void *data)
@@ -37,12 +37,42 @@ static void *write_trapped(void *data)
 
 static void *remove_it(void *data)
 {
-	held.remover = (pid_t)syscall(SYS_gettid);
+	held.changer = (pid_t)syscall(SYS_gettid);
 	(void)data;
 	if (unlink(held.path) < 0)
 		abort();
 	return NULL;
 }
+
+static void *list_trapped(void *data)
+{
+	int fd = open(held.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)data;
+	if (fd < 0 || syscall(SYS_getdents64, fd, held.trap.pages, PAGE) < 0)
+		abort();
+	close(fd);
+	return NULL;
+}
+
+/* It may well be refused. */
+static void *make_name(void *data)
+{
+	held.changer = (pid_t)syscall(SYS_gettid);
+	(void)data;
+	close(open(at(held.path, "new"), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	return NULL;
+}
+
+/* What its threads do: @hold is the first, and @change the other, or NULL. */
+static const struct {
+	void *(*hold)(void *);
+	void *(*change)(void *);
+} deeds[] = {
+	[HOLD_OBJECT] = { write_trapped, NULL },
+	[HOLD_DIRECTORY] = { write_trapped, remove_it },
+	[HOLD_LISTED] = { list_trapped, make_name },
+};
 
 static int become(const struct person *who)
 {
@@ -56,19 +86,21 @@ static int become(const struct person *who)
 /* In a process of his own. Returns when he has let go. */
 static int hold(const struct person *who, enum hold what, int holds, int order)
 {
-	pthread_t writer, remover;
+	/* What is found of his threads is found when /proc is what he holds, too. */
+	_cleanup_close_ int threads = open("/proc/self/task", O_PATH | O_CLOEXEC);
+	pthread_t holder, changer = 0;
 	char byte;
-	int r = trap_set(&held.trap, 1);
+	int r = threads < 0 ? -errno : trap_set(&held.trap, 1);
 
 	if (r == 0)
 		r = become(who);
-	if (r < 0 || pthread_create(&writer, NULL, write_trapped, NULL) != 0)
+	if (r < 0 || pthread_create(&holder, NULL, deeds[what].hold, NULL) != 0)
 		return r < 0 ? r : -EAGAIN;
 	trap_await(&held.trap, 1);
-	if (what == HOLD_DIRECTORY) {
-		if (pthread_create(&remover, NULL, remove_it, NULL) != 0)
+	if (deeds[what].change) {
+		if (pthread_create(&changer, NULL, deeds[what].change, NULL) != 0)
 			return -EAGAIN;
-		await_that(held.remover && thread_state(getpid(), held.remover) == 'D');
+		await_that(held.changer && thread_state(getpid(), held.changer) == 'D');
 	}
 	if (write(holds, "", 1) != 1)
 		return -EPIPE;
@@ -77,9 +109,9 @@ static int hold(const struct person *who, enum hold what, int holds, int order)
 	r = trap_open(&held.trap, 0);
 	if (r < 0)
 		return r;
-	pthread_join(writer, NULL);
-	if (what == HOLD_DIRECTORY)
-		pthread_join(remover, NULL);
+	pthread_join(holder, NULL);
+	if (deeds[what].change)
+		pthread_join(changer, NULL);
 	return 0;
 }
 

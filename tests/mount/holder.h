@@ -2,15 +2,18 @@
 #pragma once
 /*
  * Somebody who keeps something native busy for as long as a test likes: an object, by a
- * write to it from a page that never comes, during which the kernel locks it; or the
- * directory, by removing such an object by its name, for which the kernel locks the
- * directory and then waits for the object.
+ * write to it from a page that never comes, during which the kernel locks it; the
+ * directory of that, by removing such an object by its name, for which the kernel locks
+ * the directory and then waits for the object; or any directory that he may read, by
+ * listing it into such a page, behind which who would make a name there waits, and behind
+ * that who looks for one.
  */
 #include "person.h"
 
 enum hold {
 	HOLD_OBJECT,
 	HOLD_DIRECTORY,
+	HOLD_LISTED,
 };
 
 struct holder {

@@ -13,7 +13,8 @@
  *
  * Whoever writes to a file of the mount from memory that never comes holds the lock of
  * that file in the kernel, without a request. Whoever removes the file then holds the
- * mount's directory, until the writer is killed. Names that are known by then work.
+ * mount's directory, until the writer is killed. So does whoever lists the directory into
+ * such memory, once somebody would change it. Names that are known by then work.
  * Others would wait, and are not asked for here. With coherence=notify, neither are names
  * that changed natively a moment ago, since the daemon cannot tell the kernel of them.
  */
@@ -328,7 +329,7 @@ static bool try_together(const struct hold *hold)
 /* Whether a request of this sort may wait for what is held. */
 static bool may_wait(const struct hold *hold, const struct request *r)
 {
-	if (hold->objects > 0 && r->pairs)
+	if (r->variant || (hold->objects > 0 && r->pairs))
 		return false;
 	if (hold->variant || hold->unopened || hold->file || hold->mount_directory)
 		return false;
@@ -552,6 +553,8 @@ static int teardown(void **state)
 static bool applies(const struct hold *hold)
 {
 	if (hold->needs & HOLD_NATIVE && !mode.places[0].native)
+		return false;
+	if (hold->needs & HOLD_DEFAULT && strcmp(mode.name, "default") != 0)
 		return false;
 	return !(hold->needs & HOLD_DIRECT) || mode.direct;
 }

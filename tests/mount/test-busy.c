@@ -346,6 +346,38 @@ static void test_removal_of_what_is_put_off(void **state)
 		person_end(&flooder, empties[i]);
 }
 
+/*
+ * She keeps /proc busy, where nobody finds a process then. Groups decide of what is
+ * another's all the same, and who is a member is served.
+ */
+static void test_processes(void **state)
+{
+	struct stat machines, own;
+	struct holder h;
+
+	(void)state;
+	must(stat("/proc", &machines));
+	must(mount("proc", "/proc", "proc", 0, NULL));
+	must(stat("/proc", &own));
+	start(NULL);
+	/* The next daemon has it from the one before. */
+	mount_may_say("the daemon died of signal");
+	mount_replace(SIGKILL);
+	file_make(NATIVE_DIR, "shared", 0660, "text");
+	must(chown(NATIVE_DIR "/shared", 0, victim.gid));
+	/* Before Linux 5.8 all share the directory. */
+	if (own.st_dev != machines.st_dev) {
+		holder_start(&h, &flooder, "/proc", HOLD_LISTED);
+		expect(use, "shared", 0);
+		expect_of(&flooder, use, "shared", -EACCES);
+		expect_bystanders_served();
+		expect(use, "fresh", 0);
+		expect(create, "new", 0);
+		holder_release(&h);
+	}
+	must(umount2("/proc", MNT_DETACH));
+}
+
 static void test_end(void **state)
 {
 	static const enum hold all[] = { HOLD_OBJECT, HOLD_DIRECTORY };
@@ -448,6 +480,7 @@ static int run(void)
 		mount_test_unmounted(test_removal),
 		mount_test_unmounted(test_removal_behind),
 		mount_test_unmounted(test_removal_of_what_is_put_off),
+		mount_test_unmounted(test_processes),
 		mount_test_unmounted(test_end),
 		mount_test_unmounted(test_takeover),
 		mount_test_unmounted(test_large_object),

@@ -373,7 +373,7 @@ static int open_path(const void *path)
 	return fd < 0 ? -errno : errno_or(close(fd));
 }
 
-/* (difference: groups) */
+/* A /proc that hides processes makes no difference where the daemon has its own. */
 static void test_groups(void **state)
 {
 	(void)state;
@@ -384,11 +384,8 @@ static void test_groups(void **state)
 		skip();
 	mount_start(NULL);
 	assert_int_equal(person_do(&alice, open_path, NATIVE), 0);
-	assert_int_equal(person_do(&alice, open_path, MOUNT), -EACCES);
-	mount_stop();
-	must(umount2("/proc", MNT_DETACH));
-	mount_start(NULL);
 	assert_int_equal(person_do(&alice, open_path, MOUNT), 0);
+	must(umount2("/proc", MNT_DETACH));
 }
 
 static int run(void)

@@ -12,9 +12,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "busy/hold.h"
+#include "busy/ring.h"
 
 #define QUEUE 8 /* that wait for a directory that is held */
 #define LARGE ((off_t)256 << 20)
@@ -76,6 +78,46 @@ static int by_write_to_mount(const struct holder *h)
 {
 	int r = start(write_mount, h->n);
 
+	if (r == 0)
+		trap_await(trap, h->n);
+	return r;
+}
+
+/* A worker of the ring writes, and a call that it has begun it also ends. */
+static int ring_write(const char *path, unsigned int flags)
+{
+	const struct io_uring_sqe call = {
+		.opcode = IORING_OP_WRITE,
+		.flags = IOSQE_ASYNC,
+		.fd = open(path, O_RDWR | O_CLOEXEC),
+		.addr = (uintptr_t)trap->pages,
+		.len = TRAP_PAGE,
+	};
+	struct ring *ring = calloc(1, sizeof(*ring));
+	int r = ring ? ring_open(ring, flags) : -ENOMEM;
+
+	return r < 0 ? r : ring_submit(ring, &call);
+}
+
+static int by_ring(const struct holder *h)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < h->n && r == 0; i++)
+		r = ring_write(place_native(h->place, 'h', i).text,
+			       i % 2 ? IORING_SETUP_SQPOLL : 0);
+	if (r == 0)
+		trap_await(trap, h->n);
+	return r;
+}
+
+static int by_ring_to_mount(const struct holder *h)
+{
+	int r = 0;
+
+	for (unsigned int i = 0; i < h->n && r == 0; i++)
+		r = ring_write(place_path(h->place, 'h', i).text,
+			       i % 2 ? IORING_SETUP_SQPOLL : 0);
 	if (r == 0)
 		trap_await(trap, h->n);
 	return r;
@@ -205,6 +247,43 @@ static int by_create(const struct holder *h)
 	return r < 0 ? r : start(create_one, QUEUE);
 }
 
+/* Its lock is shared, until somebody wants it alone. */
+static void *list(void *arg)
+{
+	int fd = open(arg, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	syscall(SYS_getdents64, fd, trap->pages, TRAP_PAGE);
+	return NULL;
+}
+
+static int list_and_create(const char *dir, void *(*create)(void *))
+{
+	pthread_t thread;
+	int r = -pthread_create(&thread, NULL, list, (void *)(uintptr_t)dir);
+
+	if (r < 0)
+		return r;
+	trap_await(trap, 1);
+	return start(create, QUEUE);
+}
+
+static int by_listing(const struct holder *h)
+{
+	return list_and_create(h->place->native, create_one);
+}
+
+static void *create_one_on_mount(void *arg)
+{
+	close(open(place_path(holder->place, 'd', 2 + number(arg)).text,
+		   O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+	return NULL;
+}
+
+static int by_listing_mount(const struct holder *h)
+{
+	return list_and_create(h->place->dir, create_one_on_mount);
+}
+
 static void *write_one_to_mount(void *arg)
 {
 	(void)arg;
@@ -281,6 +360,7 @@ static int spring_own_pages(const struct holder *h)
 
 const struct hold holds[] = {
 	{ .name = "write", .needs = HOLD_NATIVE, .take = by_write },
+	{ .name = "ring", .needs = HOLD_NATIVE, .variant = true, .take = by_ring },
 	{ .name = "truncate",
 	  .needs = HOLD_NATIVE,
 	  .variant = true,
@@ -307,6 +387,11 @@ const struct hold holds[] = {
 	  .variant = true,
 	  .directory = true,
 	  .take = by_create },
+	{ .name = "listing",
+	  .needs = HOLD_NATIVE | HOLD_DEFAULT,
+	  .variant = true,
+	  .directory = true,
+	  .take = by_listing },
 	{ .name = "own-pages",
 	  .needs = HOLD_DIRECT,
 	  .take = by_own_pages,
@@ -315,6 +400,8 @@ const struct hold holds[] = {
 	{ .name = "unlink-on-mount",
 	  .mount_directory = true,
 	  .take = by_unlink_on_mount },
+	{ .name = "listing-on-mount", .mount_directory = true, .take = by_listing_mount },
+	{ .name = "ring-on-mount", .file = true, .take = by_ring_to_mount },
 };
 
 const unsigned int holds_count = sizeof(holds) / sizeof(holds[0]);

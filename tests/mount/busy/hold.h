@@ -9,8 +9,9 @@
 #include "trap.h"
 
 enum hold_needs {
-	HOLD_NATIVE = 1, /* a native directory */
-	HOLD_DIRECT = 2, /* a file on the mount whose pages the daemon reads */
+	HOLD_NATIVE = 1,  /* a native directory */
+	HOLD_DIRECT = 2,  /* a file on the mount whose pages the daemon reads */
+	HOLD_DEFAULT = 4, /* a mount without options: one will do, to save time */
 };
 
 /* Who holds, and what: objects 'h' of @place from 0, and 'd', 0. */
@@ -37,7 +38,7 @@ struct hold {
 	int (*spring)(const struct holder *h);
 };
 
-#define HOLDS_MAX 16
+#define HOLDS_MAX 24
 
 extern const struct hold holds[];
 extern const unsigned int holds_count;

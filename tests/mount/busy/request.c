@@ -13,14 +13,18 @@
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "busy/request.h"
+#include "busy/ring.h"
 
 static void send_lookup_missing(struct target *t)
 {
@@ -348,6 +352,134 @@ static void send_readahead(struct target *t)
 	posix_fadvise(t->fd, 0, 0, POSIX_FADV_WILLNEED);
 }
 
+/* From another open file of the same object. */
+static void send_sendfile(struct target *t)
+{
+	int fd = open(t->path.text, O_RDONLY | O_CLOEXEC);
+	off_t from = 0;
+
+	if (sendfile(t->fd, fd, &from, 100) < 0 || lseek(t->fd, 0, SEEK_SET) < 0)
+		fd = -1;
+	close(fd);
+}
+
+static void send_splice_in(struct target *t)
+{
+	char bytes[] = "text";
+	struct iovec text = { bytes, 4 };
+	off_t to = 0;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	if (vmsplice(ends[1], &text, 1, 0) == 4)
+		splice(ends[0], NULL, t->fd, &to, 4, 0);
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* The kernel reads it, and finds that it is no program. */
+static void send_execute(struct target *t)
+{
+	char *arguments[] = { t->path.text, NULL };
+	pid_t pid;
+
+	fchmod(t->fd, 0700);
+	pid = fork();
+	if (pid == 0) {
+		execve(t->path.text, arguments, NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* As a debugger looks at it: the fault is not of the thread that has it mapped. */
+static void send_fault_of_other(struct target *t)
+{
+	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, t->fd, 0);
+	char text[4];
+	struct iovec here = { text, sizeof(text) }, there = { page, sizeof(text) };
+
+	if (page == MAP_FAILED)
+		return;
+	process_vm_readv(getpid(), &here, 1, &there, 1, 0);
+	munmap(page, 4096);
+}
+
+static void send_mlock(struct target *t)
+{
+	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, t->fd, 0);
+
+	if (page == MAP_FAILED)
+		return;
+	mlock(page, 4096);
+	munmap(page, 4096);
+}
+
+/* By a worker of a ring. */
+static void send_by_ring(struct io_uring_sqe call)
+{
+	struct ring ring;
+
+	call.flags = IOSQE_ASYNC;
+	if (ring_open(&ring, 0) < 0)
+		return;
+	if (ring_submit(&ring, &call) == 0)
+		ring_await(&ring);
+	ring_close(&ring);
+}
+
+static void send_ring_read(struct target *t)
+{
+	char text[100];
+
+	send_by_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_READ,
+		.fd = t->fd,
+		.addr = (uintptr_t)text,
+		.len = sizeof(text),
+	});
+}
+
+static void send_ring_write(struct target *t)
+{
+	send_by_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_WRITE,
+		.fd = t->fd,
+		.addr = (uintptr_t) "text",
+		.len = 4,
+	});
+}
+
+static void send_ring_fallocate(struct target *t)
+{
+	send_by_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_FALLOCATE, .fd = t->fd, .addr = 4096, /* the length */
+	});
+}
+
+/* The worker closes it again, since the ring has no table of files that it could be in.
+ */
+static void send_ring_open(struct target *t)
+{
+	send_by_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_OPENAT,
+		.fd = AT_FDCWD,
+		.addr = (uintptr_t)t->path.text,
+		.open_flags = O_RDWR | O_TRUNC,
+		.file_index = 1,
+	});
+}
+
+static void send_ring_unlink(struct target *t)
+{
+	send_by_ring((struct io_uring_sqe){
+		.opcode = IORING_OP_UNLINKAT,
+		.fd = AT_FDCWD,
+		.addr = (uintptr_t)t->path.text,
+	});
+}
+
 const struct request requests[] = {
 	{ .name = "lookup of a missing name",
 	  .directory = true,
@@ -389,6 +521,19 @@ const struct request requests[] = {
 	{ .name = "page fault, passed through", .plain = true, .send = send_fault },
 	{ .name = "splice", .send = send_splice },
 	{ .name = "readahead", .plain = true, .send = send_readahead },
+	{ .name = "sendfile", .variant = true, .send = send_sendfile },
+	{ .name = "splice into", .variant = true, .send = send_splice_in },
+	{ .name = "execute", .plain = true, .variant = true, .send = send_execute },
+	{ .name = "page fault by another", .variant = true, .send = send_fault_of_other },
+	{ .name = "mlock", .plain = true, .variant = true, .send = send_mlock },
+	{ .name = "ring read", .variant = true, .send = send_ring_read },
+	{ .name = "ring write", .variant = true, .send = send_ring_write },
+	{ .name = "ring write, passed through",
+	  .plain = true,
+	  .variant = true,
+	  .send = send_ring_write },
+	{ .name = "ring fallocate", .variant = true, .send = send_ring_fallocate },
+	{ .name = "ring open to truncate", .variant = true, .send = send_ring_open },
 	{ .name = "create", .names = true, .directory = true, .send = send_create },
 	{ .name = "create of what is there",
 	  .names = true,
@@ -404,6 +549,11 @@ const struct request requests[] = {
 	  .names = true,
 	  .both = true,
 	  .send = send_rename_exchange },
+	{ .name = "ring unlink",
+	  .names = true,
+	  .both = true,
+	  .variant = true,
+	  .send = send_ring_unlink },
 	{ .name = "unlink of what is written to",
 	  .names = true,
 	  .both = true,

@@ -20,6 +20,7 @@ struct request {
 	bool directory; /* natively it waits for the directory alone */
 	bool both;      /* natively it has the directory and waits for the object */
 	bool plain;     /* it is about a file whose data the kernel may pass through */
+	bool variant;   /* of others: it is sent with all, and not by itself */
 	bool pairs;     /* two make each other hold the mount's directory; sent alone */
 	void (*send)(struct target *t);
 };
