@@ -17,7 +17,8 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "semaphore", "sysv")
+NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "rwlock", "semaphore",
+         "sysv")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -32,6 +33,8 @@ RUNS = {
     "shmfs_mutex": ((["send", "one"], ""), (["receive", "1"], "one\n")),
     "shmfs_condition": ((["send", "two"], ""), (["receive", "1"], "two\n")),
     "shmfs_semaphore": ((["echo in"], "in\n"), (["echo again"], "again\n")),
+    "shmfs_rwlock": ((["set", "one"], ""), (["get"], "one\n"), (["set", "two"], ""),
+                     (["get"], "two\n")),
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
 }
