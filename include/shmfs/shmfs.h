@@ -17,9 +17,9 @@
  * - a *heap* (<shmfs/heap.h>) is an object in which processes allocate memory and give
  *   names to what they share, and which survives the death of any of them at any moment;
  * - a *mutex* (<shmfs/mutex.h>), a *read/write lock* (<shmfs/rwlock.h>), a *condition*
- *   (<shmfs/condition.h>), a *semaphore* (<shmfs/semaphore.h>) and a *queue* of messages
- *   (<shmfs/queue.h>) lie in a heap. They survive such deaths as well, also between
- *containers.
+ *   (<shmfs/condition.h>), a *semaphore* (<shmfs/semaphore.h>), a *barrier*
+ *   (<shmfs/barrier.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
+ *   survive such deaths as well, also between containers.
  *
  * Who creates an object, and who uses it:
  *
@@ -77,6 +77,7 @@
  *
  * Since: 0.1
  */
+#include <shmfs/barrier.h>
 #include <shmfs/condition.h>
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
