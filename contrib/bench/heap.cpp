@@ -28,6 +28,7 @@
 #include <boost/interprocess/managed_shared_memory.hpp>
 #include <boost/interprocess/sync/interprocess_condition.hpp>
 #include <boost/interprocess/sync/interprocess_mutex.hpp>
+#include <boost/interprocess/sync/interprocess_upgradable_mutex.hpp>
 #include <boost/interprocess/sync/scoped_lock.hpp>
 
 #include <shmfs/shmfs.h>
@@ -43,6 +44,8 @@ constexpr int NAMES = 10000;
 constexpr size_t SIZE = size_t(64) << 20;
 
 struct ours_shared {
+	alignas(64) shmfs_rwlock lock;
+	alignas(64) shmfs_barrier barrier;
 	shmfs_mutex mutex;
 	shmfs_condition changed;
 	long turn, count;
@@ -52,6 +55,7 @@ struct ours_shared {
 struct theirs_shared {
 	bip::interprocess_mutex mutex;
 	bip::interprocess_condition changed;
+	bip::interprocess_upgradable_mutex lock;
 	long turn = 0, count = 0;
 };
 
@@ -63,7 +67,15 @@ bip::managed_shared_memory *segment;
 theirs_shared *theirs;
 bip::message_queue *their_queue[2];
 void *their_place[PLACES];
-pthread_mutex_t *plain;
+
+// What POSIX has, shared by processes.
+struct posix_shared {
+	pthread_mutex_t mutex;
+	pthread_rwlock_t lock;
+	pthread_barrier_t barrier;
+};
+
+posix_shared *posix;
 
 using work = std::function<void(long n)>;
 
@@ -277,6 +289,88 @@ std::vector<operation> heap_operations()
 	};
 }
 
+void our_share(long)
+{
+	shmfs_rwlock_lock_shared(heap, &ours->lock);
+	shmfs_rwlock_unlock(heap, &ours->lock);
+}
+
+void their_share(long)
+{
+	theirs->lock.lock_sharable();
+	theirs->lock.unlock_sharable();
+}
+
+void posix_share(long)
+{
+	pthread_rwlock_rdlock(&posix->lock);
+	pthread_rwlock_unlock(&posix->lock);
+}
+
+void our_write(long)
+{
+	shmfs_rwlock_lock_exclusive(heap, &ours->lock);
+	ours->count++;
+	shmfs_rwlock_unlock(heap, &ours->lock);
+}
+
+void their_write(long)
+{
+	theirs->lock.lock();
+	theirs->count++;
+	theirs->lock.unlock();
+}
+
+void posix_write(long)
+{
+	pthread_rwlock_wrlock(&posix->lock);
+	ours->count++;
+	pthread_rwlock_unlock(&posix->lock);
+}
+
+// One write to 31 reads.
+template <typename R, typename W> work each_mixed_in_two(R share, W write)
+{
+	return each_in_two([=](long i) {
+		if (i % 32)
+			share(i);
+		else
+			write(i);
+	});
+}
+
+std::vector<operation> lock_operations()
+{
+	return {
+		{ "rwlock-shared", 1.3, 1000000, true, each(our_share),
+		  each(their_share) },
+		{ "rwlock-shared-posix", 0.5, 1000000, true, each(our_share),
+		  each(posix_share) },
+		{ "rwlock-shared-two", 1.3, 1000000, false, each_in_two(our_share),
+		  each_in_two(their_share) },
+		{ "rwlock-write", 1.1, 1000000, true, each(our_write),
+		  each(their_write) },
+		{ "rwlock-write-posix", 0.5, 1000000, true, each(our_write),
+		  each(posix_write) },
+		{ "rwlock-upgrade", 1.3, 500000, true, each([](long) {
+			  shmfs_rwlock_lock_upgradable(heap, &ours->lock);
+			  shmfs_rwlock_upgrade(heap, &ours->lock);
+			  shmfs_rwlock_unlock(heap, &ours->lock);
+		  }),
+		  each([](long) {
+			  theirs->lock.lock_upgradable();
+			  theirs->lock.unlock_upgradable_and_lock();
+			  theirs->lock.unlock();
+		  }) },
+		{ "rwlock-mixed-two", 1.2, 200000, false,
+		  each_mixed_in_two(our_share, our_write),
+		  each_mixed_in_two(their_share, their_write) },
+		{ "barrier-posix", 0.4, 6000, false,
+		  each_in_two([](long) { shmfs_barrier_wait(heap, &ours->barrier); }),
+		  each_in_two([](long) { pthread_barrier_wait(&posix->barrier); }) },
+	};
+}
+
 std::vector<operation> sync_operations()
 {
 	const work our_lock = each([](long) {
@@ -286,8 +380,8 @@ std::vector<operation> sync_operations()
 
 	return {
 		{ "mutex-pthread", 1, 1000000, true, our_lock, each([](long) {
-			  pthread_mutex_lock(plain);
-			  pthread_mutex_unlock(plain);
+			  pthread_mutex_lock(&posix->mutex);
+			  pthread_mutex_unlock(&posix->mutex);
 		  }) },
 		{ "mutex-two", 1, 2000000, false, each_in_two([](long) {
 			  shmfs_mutex_lock(heap, &ours->mutex);
@@ -311,17 +405,35 @@ std::vector<operation> sync_operations()
 	};
 }
 
+void set_up_posix()
+{
+	pthread_mutexattr_t mutex;
+	pthread_rwlockattr_t lock;
+	pthread_barrierattr_t barrier;
+
+	pthread_mutexattr_init(&mutex);
+	pthread_mutexattr_setpshared(&mutex, PTHREAD_PROCESS_SHARED);
+	pthread_mutex_init(&posix->mutex, &mutex);
+	pthread_rwlockattr_init(&lock);
+	pthread_rwlockattr_setpshared(&lock, PTHREAD_PROCESS_SHARED);
+	pthread_rwlock_init(&posix->lock, &lock);
+	pthread_barrierattr_init(&barrier);
+	pthread_barrierattr_setpshared(&barrier, PTHREAD_PROCESS_SHARED);
+	pthread_barrier_init(&posix->barrier, &barrier, 2);
+}
+
 // Removed by the end of the namespace.
 void set_up()
 {
 	const shmfs_heap_options size = { SIZE / 16, SIZE, 0 };
 	const shmfs_queue_options messages = { 100, 64 };
-	pthread_mutexattr_t shared;
 	void *object;
 
 	check(shmfs_heap_open("bench", SHMFS_CREATE_ONLY, &size, &heap));
-	check(shmfs_heap_construct(heap, "shared", 1, sizeof(*ours), nullptr, &object));
-	ours = static_cast<ours_shared *>(object);
+	check(shmfs_heap_alloc(heap, sizeof(*ours), 64, shmfs_heap_root(heap)));
+	ours = static_cast<ours_shared *>(
+		shmfs_heap_at(heap, *shmfs_heap_root(heap), sizeof(*ours)));
+	std::memset(static_cast<void *>(ours), 0, sizeof(*ours));
 	segment = new bip::managed_shared_memory(bip::create_only, "bench-boost", SIZE);
 	theirs = segment->construct<theirs_shared>("shared")();
 	for (int i = 0; i < 2; i++) {
@@ -337,11 +449,11 @@ void set_up()
 					   &object));
 		segment->construct<long>(name_of(i).c_str())(0);
 	}
-	plain = static_cast<pthread_mutex_t *>(mmap(nullptr, 4096, PROT_READ | PROT_WRITE,
-						    MAP_SHARED | MAP_ANONYMOUS, -1, 0));
-	pthread_mutexattr_init(&shared);
-	pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
-	pthread_mutex_init(plain, &shared);
+	posix = static_cast<posix_shared *>(mmap(nullptr, sizeof(*posix),
+						 PROT_READ | PROT_WRITE,
+						 MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+	set_up_posix();
+	ours->barrier.count = 2;
 }
 
 double time_of(const operation &o, const work &w)
@@ -387,6 +499,8 @@ int run(int argc, char **argv)
 	bool reached = true;
 
 	for (operation &o : sync_operations())
+		all.push_back(o);
+	for (operation &o : lock_operations())
 		all.push_back(o);
 	set_up();
 	std::printf("%-20s %9s %9s %7s %5s\n", "ns", "shmfs", "Boost", "ratio", "bar");

@@ -17,7 +17,8 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "pointer", "queue", "region", "semaphore", "sysv")
+NOUNS = ("barrier", "condition", "heap", "mutex", "object", "pointer", "queue", "region", "rwlock",
+         "semaphore", "sysv")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -33,6 +34,9 @@ RUNS = {
     "shmfs_condition": ((["send", "two"], ""), (["receive", "1"], "two\n")),
     "shmfs_pointer": ((["one", "two"], ""), ([], "two\none\n")),
     "shmfs_semaphore": ((["echo in"], "in\n"), (["echo again"], "again\n")),
+    "shmfs_barrier": ((["1", "echo together"], "together\n"), (["1", "echo again"], "again\n")),
+    "shmfs_rwlock": ((["set", "one"], ""), (["get"], "one\n"), (["set", "two"], ""),
+                     (["get"], "two\n")),
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
 }

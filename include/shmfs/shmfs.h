@@ -16,8 +16,9 @@
  *   there to be used with plain loads and stores;
  * - a *heap* (<shmfs/heap.h>) is an object in which processes allocate memory and give
  *   names to what they share, and which survives the death of any of them at any moment;
- * - a *mutex* (<shmfs/mutex.h>), a *condition* (<shmfs/condition.h>), a *semaphore*
- *   (<shmfs/semaphore.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
+ * - a *mutex* (<shmfs/mutex.h>), a *read/write lock* (<shmfs/rwlock.h>), a *condition*
+ *   (<shmfs/condition.h>), a *semaphore* (<shmfs/semaphore.h>), a *barrier*
+ *   (<shmfs/barrier.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
  *   survive such deaths as well, also between containers.
  *
  * Data in any of them refers to other data by *relative pointers* (<shmfs/pointer.h>) or,
@@ -79,6 +80,7 @@
  *
  * Since: 0.1
  */
+#include <shmfs/barrier.h>
 #include <shmfs/condition.h>
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
@@ -86,6 +88,7 @@
 #include <shmfs/pointer.h>
 #include <shmfs/queue.h>
 #include <shmfs/region.h>
+#include <shmfs/rwlock.h>
 #include <shmfs/semaphore.h>
 #include <shmfs/sysv.h>
 

@@ -45,8 +45,8 @@ examples:
   contrib/bench/run --kind sysv -b
   contrib/bench/run --kind heap [-b] [OPERATION...]
 
-The last one has no sides: it times heaps, mutexes, conditions and queues of the library beside
-those of Boost.Interprocess, by turns.
+The last one has no sides: it times heaps, mutexes, conditions, queues, read/write locks and
+barriers of the library beside those of Boost.Interprocess or POSIX, by turns.
 
 It exits with 0, with 1 if a bar is missed or a side was lost on the way, with 2 if it was
 called wrongly.

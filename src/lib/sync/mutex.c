@@ -1,43 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The word of a mutex has an owner as the lock of the heap has (lib/heap/owned.h). All
- * threads of a process are the same owner, so a second word names the thread. Only the
- * thread that has the mutex writes its number there, and it clears the number before it
- * gives the mutex back. So a thread that finds its owner and its number there holds the
- * mutex. A number that a dead process left there has another owner with it.
+ * The word of a mutex has an owner as the lock of the heap has (lib/heap/owned.h), and a
+ * second word names the thread (holder.h).
  */
 #include <errno.h>
 
+#include "lib/sync/holder.h"
 #include "lib/sync/mutex.h"
 #include "native/public.h"
 
 /* A holder died, and nobody has repaired what it left. */
 #define ORPHANED 0x40000000u
 
-static uint32_t n_threads;
-static _Thread_local uint32_t thread __attribute__((tls_model("initial-exec")));
-
-static uint64_t myself(const struct shmfs_heap *h)
-{
-	if (!thread)
-		thread = __atomic_add_fetch(&n_threads, 1, __ATOMIC_RELAXED);
-	return (uint64_t)h->owner << 32 | thread;
-}
-
-static void set_holder(struct shmfs_mutex *m, uint64_t holder)
-{
-	__atomic_store_n(&m->holder, holder, __ATOMIC_RELAXED);
-}
-
 bool mutex_is_mine(struct shmfs_heap *h, const struct shmfs_mutex *m)
 {
-	return h->owner && __atomic_load_n(&m->holder, __ATOMIC_RELAXED) == myself(h);
+	return holder_is_me(h, &m->holder);
 }
 
 /* The word is ours; @how it was got. */
 static int begin(struct shmfs_heap *h, struct shmfs_mutex *m, int how)
 {
-	set_holder(m, myself(h));
+	holder_set(&m->holder, holder_me(h));
 	if (how == OWNED_FREE)
 		return 0;
 	m->depth = 0;
@@ -99,7 +82,7 @@ static void unlock(struct shmfs_heap *h, struct shmfs_mutex *m)
 {
 	uint32_t word = h->owner;
 
-	set_holder(m, 0);
+	holder_set(&m->holder, 0);
 	/* Nobody waits, and there is nothing to repair. */
 	if (__atomic_compare_exchange_n(&m->word, &word, 0, false, __ATOMIC_RELEASE,
 					__ATOMIC_RELAXED))
