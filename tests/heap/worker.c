@@ -54,7 +54,7 @@ static void tell(struct worker_memory *m, uint64_t size, uint64_t place)
 static void fill(struct worker_memory *m, uint64_t size, uint64_t place)
 {
 	tell(m, size, place);
-	memset(m->fill, (int)place, size - sizeof(*m));
+	memset(m->fill, (int)place, (size_t)(size - sizeof(*m)));
 }
 
 static void allocate(struct worker *w, unsigned int place)

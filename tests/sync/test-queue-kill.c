@@ -220,7 +220,7 @@ static void test_sender_at_each_instruction(void **state)
 	bool died = true;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
 	lock = (const uint32_t *)queue;
@@ -244,7 +244,7 @@ static void test_receiver_at_each_instruction(void **state)
 	bool died = true;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
 	lock = (const uint32_t *)queue;
