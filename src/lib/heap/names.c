@@ -323,6 +323,8 @@ static int begin_table(struct shmfs_heap *h)
 
 	if (heap_header(h)->buckets)
 		return 0;
+	/* A reader may have seen that there is no table, and see now that there is. */
+	lock_naming(h);
 	r = add_part(h, 0, FORMAT_BUCKETS_FIRST);
 	if (r == 0)
 		log_set(h, &heap_header(h)->buckets, FORMAT_BUCKETS_FIRST);
