@@ -25,8 +25,8 @@
 #define CAPACITY 7
 #define PERMITS  8
 
-/* Within so long survivors go on. */
-#define PROMISED_NS 100000000
+/* Within so long survivors go on; an emulator has to translate first what they do. */
+#define PROMISED_NS (UINT64_C(100000000) * (fixture_emulated() ? 10 : 1))
 
 /* So long a worker waits for what nobody promises to it. */
 #define WAIT_NS 300000
@@ -308,6 +308,14 @@ static void start(unsigned int who, bool containers)
 	dead[who] = false;
 }
 
+/* How long a process takes to begin is no matter of the heap. */
+static void await_attached(void)
+{
+	for (int i = 0; i < WORKERS; i++)
+		while (!__atomic_load_n(&records[i].owner, __ATOMIC_RELAXED))
+			fixture_nap(NAP_NS);
+}
+
 /* Who is the living owner of @word, or -1. */
 static int holder_of(const uint32_t *word)
 {
@@ -533,6 +541,7 @@ static void kill_at_random(unsigned int n, bool containers)
 	start_all(containers);
 	for (unsigned int i = 1; killed < n; i++) {
 		alarm(FIXTURE_SECONDS);
+		await_attached();
 		fixture_nap(any(&me, 10000000));
 		killed += kill_some(&me);
 		await_survivors(&me, &longest);
