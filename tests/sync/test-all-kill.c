@@ -289,7 +289,8 @@ static int work(struct shmfs_heap *heap, void *who)
 {
 	struct user u = user_of(heap, *(unsigned int *)who);
 
-	alarm(0);
+	/* The alarm stays set: a test that failed just now may have ended unnoticed, and
+	 * no worker that is killed lives so long. */
 	for (;;) {
 		int r = do_anything(&u);
 
