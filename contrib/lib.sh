@@ -4,8 +4,8 @@
 # What the scripts in contrib share: messages, installing what is missing, and building.
 # To be sourced by a script that set $prog to its name and $top to the root of the tree.
 
-# What it takes to build, to run the demonstration, to run the tests, to soak mounts, and to run
-# every check.
+# What it takes to build, to run the demonstration, to run the tests, to soak mounts and heaps, and
+# to run every check.
 packages_build='gcc libc6-dev meson ninja-build pkgconf libfuse3-dev libcap-ng-dev uthash-dev
 	libseccomp-dev libsystemd-dev'
 packages_demo="$packages_build python3 xxd attr"
@@ -13,6 +13,7 @@ packages_test="$packages_demo fuse3 g++ libcmocka-dev libboost-dev mandoc
 	perl-base postgresql scdoc tar default-jdk-headless golang-go nodejs rustc"
 packages_debian="$packages_build build-essential debhelper dh-python libcmocka-dev python3 scdoc"
 packages_soak="$packages_demo g++ libcmocka-dev fio stress-ng"
+packages_heap="$packages_build libcmocka-dev"
 packages_check="$packages_test $packages_debian $packages_soak abigail-tools clang clang-format
 	clang-tidy fish libclang-rt-dev lintian mypy shellcheck systemd valgrind zsh"
 packages_bench="$packages_build bindfs python3 gnuplot-nox"

@@ -4,6 +4,7 @@
  * looked at in steps, and each counts as the part of it that a process could have run
  * for, the sum is right, however the load changes meanwhile.
  */
+#include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,4 +66,20 @@ bool patience_over(struct patience *p)
 	p->left_ns -= (double)(now - p->since_ns) / patience_factor();
 	p->since_ns = now;
 	return p->left_ns <= 0;
+}
+
+uint64_t patience_waited_ns(pid_t pid)
+{
+	uint64_t ns = 0;
+	char path[40];
+	FILE *stat;
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	stat = fopen(path, "re");
+	if (!stat)
+		return 0;
+	if (fscanf(stat, "%*u %" SCNu64, &ns) != 1)
+		ns = 0;
+	fclose(stat);
+	return ns;
 }

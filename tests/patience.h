@@ -7,6 +7,7 @@
  */
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * How many times as long as alone something takes here and now: as many as there are
@@ -26,3 +27,6 @@ struct patience patience_of(double seconds);
 
 /* Takes off what has passed since it was asked last, and tells whether it is used up. */
 bool patience_over(struct patience *p);
+
+/* How long process @pid has waited for a processor so far; 0 where nobody tells. */
+uint64_t patience_waited_ns(pid_t pid);

@@ -44,7 +44,7 @@ static int await_size(off_t size, uint64_t *ret_delay)
 
 static int sample_delay(struct bench *b, uint64_t *ret_delay)
 {
-	off_t size;
+	off_t size = 0;
 	int fd, r;
 
 	fd = openat(b->native, "bench-0", O_RDWR | O_CLOEXEC);

@@ -40,7 +40,7 @@ extern "C" {
  */
 struct shmfs_condition {
 	uint64_t event;
-};
+} __attribute__((aligned(8)));
 
 /**
  * shmfs_condition_wait() - unlock a mutex, wait for a signal, and lock it again

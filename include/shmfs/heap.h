@@ -52,9 +52,16 @@ struct shmfs_heap;
 /**
  * shmfs_offset_t - a place in a heap, in bytes from its beginning; 0 is none
  *
+ * It begins at a multiple of 8 on every machine, so that programs of 32 and of 64 bits
+ * find it in the same place of a struct.
+ *
  * Since: 0.2
  */
+#ifdef __i386__
+typedef uint64_t __attribute__((aligned(8))) shmfs_offset_t;
+#else
 typedef uint64_t shmfs_offset_t;
+#endif
 
 /**
  * struct shmfs_heap_options - how a heap is created

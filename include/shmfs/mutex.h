@@ -60,7 +60,7 @@ struct shmfs_mutex {
 	uint64_t holder;
 	uint32_t depth;
 	uint32_t deaths;
-};
+} __attribute__((aligned(8)));
 
 /**
  * shmfs_mutex_lock() - wait for a mutex, and hold it

@@ -43,7 +43,7 @@ struct shmfs_semaphore {
 	uint64_t event;
 	uint32_t value;
 	uint32_t unused;
-};
+} __attribute__((aligned(8)));
 
 /**
  * shmfs_semaphore_post() - add a permit

@@ -405,7 +405,8 @@ static bool thread_is(uid_t uid, gid_t gid, int groups, uint64_t without)
 {
 	struct capabilities own;
 
-	if (syscall(SYS_geteuid32) != uid || syscall(SYS_getegid32) != gid ||
+	if ((uid_t)syscall(SYS_geteuid32) != uid ||
+	    (gid_t)syscall(SYS_getegid32) != gid ||
 	    syscall(SYS_getgroups32, 0, NULL) != groups || get_capabilities(0, &own) < 0)
 		return false;
 	return own.of[0].effective == (own.of[0].permitted & ~(uint32_t)without) &&

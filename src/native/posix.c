@@ -106,7 +106,7 @@ int posix_enter(struct native_file *f, const struct caller *caller,
 
 static struct timespec timespec_of(struct statx_timestamp t)
 {
-	return (struct timespec){ .tv_sec = t.tv_sec, .tv_nsec = t.tv_nsec };
+	return (struct timespec){ .tv_sec = (time_t)t.tv_sec, .tv_nsec = t.tv_nsec };
 }
 
 static void info_of(const struct statx *x, struct object_info *ret)

@@ -124,7 +124,8 @@ static int look_at(struct request *rq, struct extent *ret)
 		return 0;
 	if (fstatfs(rq->fd, &fs) < 0)
 		return -errno;
-	if (fs.f_type == HUGETLBFS_MAGIC)
+	/* It has a sign where words have 32 bits. */
+	if ((uint32_t)fs.f_type == HUGETLBFS_MAGIC)
 		rq->page = (size_t)fs.f_bsize;
 	rq->regular = true;
 	*ret = (struct extent){ .size = (uint64_t)st.st_size, .bounded = true };

@@ -362,8 +362,8 @@ int sysv_pending_status(struct sysv_pending *p, struct shmid_ds *ret)
 	int r;
 
 	*ret = (struct shmid_ds){
-		.shm_ctime = p->made,
-		.shm_segsz = atomic_load(&p->collected.size),
+		.shm_ctime = (time_t)p->made,
+		.shm_segsz = (size_t)atomic_load(&p->collected.size),
 	};
 	pthread_mutex_lock(&p->lock);
 	ret->shm_perm = p->perm;

@@ -37,7 +37,7 @@ ssize_t sysv_segment_read(struct sysv_segment *segment, void *buf, size_t n,
 	if (offset >= segment->size || n == 0)
 		return 0;
 	if (n > segment->size - offset)
-		n = segment->size - offset;
+		n = (size_t)(segment->size - offset);
 	if (segment->fd >= 0)
 		return errno_or(pread(segment->fd, buf, n, (off_t)offset));
 	return copy(segment, buf, n, offset, process_vm_readv);
@@ -51,7 +51,7 @@ ssize_t sysv_segment_write(struct sysv_segment *segment, const void *buf, size_t
 	if (offset >= segment->size)
 		return -ENOSPC;
 	if (n > segment->size - offset)
-		n = segment->size - offset;
+		n = (size_t)(segment->size - offset);
 	if (segment->fd >= 0)
 		return errno_or(pwrite(segment->fd, buf, n, (off_t)offset));
 	/* It only reads from the buffer. */

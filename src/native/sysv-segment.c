@@ -244,10 +244,10 @@ static uint64_t page_size_at(const void *address, uint64_t size)
  */
 static void keep_first_page(struct sysv_segment *segment)
 {
-	size_t page = page_size();
+	size_t page = (size_t)page_size();
 	void *place = mmap(NULL, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	munmap((char *)segment->address + page, segment->size - page);
+	munmap((char *)segment->address + page, (size_t)segment->size - page);
 	if (place != MAP_FAILED && mremap(segment->address, page, page,
 					  MREMAP_MAYMOVE | MREMAP_FIXED, place) == place)
 		segment->address = place;
@@ -274,7 +274,7 @@ static int open_file(struct sysv_segment *segment)
 		return errno == EPERM || errno == EACCES ? 0 : -errno;
 	if (fstatfs(fd, &fs) < 0)
 		return -errno;
-	segment->huge = fs.f_type == HUGETLBFS_MAGIC;
+	segment->huge = (uint32_t)fs.f_type == HUGETLBFS_MAGIC;
 	if (segment->huge)
 		return 0;
 	segment->fd = take_fd(&fd);

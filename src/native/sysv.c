@@ -24,12 +24,12 @@
 
 struct sysv_kind *sysv_kind_of(struct kind *k)
 {
-	return (struct sysv_kind *)k;
+	return (void *)k;
 }
 
 struct sysv_file *sysv_file_of(struct native_file *f)
 {
-	return (struct sysv_file *)f;
+	return (void *)f;
 }
 
 static bool is_root(const struct sysv_file *f)
@@ -143,7 +143,7 @@ static void fill_stat(const struct shmid_ds *ds, uint64_t inode, struct object_i
 		.st_size = (off_t)ds->shm_segsz,
 		.st_blksize = (blksize_t)sysconf(_SC_PAGESIZE),
 		.st_atim = { .tv_sec = ds->shm_atime },
-		.st_mtim = { .tv_sec = latest(ds) },
+		.st_mtim = { .tv_sec = (time_t)latest(ds) },
 		.st_ctim = { .tv_sec = ds->shm_ctime },
 	};
 }

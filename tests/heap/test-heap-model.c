@@ -78,7 +78,7 @@ static void do_alloc(struct model *m, unsigned int i)
 	assert_true(room >= size);
 	assert_int_equal(shmfs_heap_offset(m->heap, memory), m->places[i]);
 	*p = (struct place){ size, (unsigned char)any(m, 256) };
-	memset(memory, p->fill, size);
+	memset(memory, p->fill, (size_t)size);
 }
 
 static void check_place(struct model *m, unsigned int i)
@@ -120,7 +120,7 @@ static void do_resize(struct model *m, unsigned int i)
 	for (uint64_t at = 0; at < size && at < p->size; at++)
 		assert_int_equal(memory[at], p->fill);
 	p->size = size;
-	memset(memory, p->fill, size);
+	memset(memory, p->fill, (size_t)size);
 }
 
 static char *name_of(unsigned int i)
@@ -259,7 +259,7 @@ static void run(uint64_t limit, unsigned int seed)
 
 	assert_int_equal(shmfs_heap_alloc(m.heap, size, 64, shmfs_heap_root(m.heap)), 0);
 	m.places = shmfs_heap_at(m.heap, *shmfs_heap_root(m.heap), size);
-	memset(m.places, 0, size);
+	memset(m.places, 0, (size_t)size);
 	for (int i = 0; i < STEPS; i++) {
 		step(&m);
 		if (i % 1000 == 0)

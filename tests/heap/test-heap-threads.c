@@ -86,10 +86,46 @@ static void test_threads(void **state)
 	fixture_heap_end(heap);
 }
 
+static void *find_first(void *data)
+{
+	void *object;
+	int r;
+
+	(void)data;
+	pthread_barrier_wait(&begin);
+	do
+		r = shmfs_heap_find(heap, "first", 1, 8, &object);
+	while (r == -ENOENT);
+	assert_int_equal(r, 0);
+	return NULL;
+}
+
+/* The table of names comes with the first of them. */
+static void test_first_name(void **state)
+{
+	unsigned int rounds = fixture_valgrind() ? 20 : 1000;
+	pthread_t thread;
+	void *object;
+
+	(void)state;
+	for (unsigned int i = 0; i < rounds; i++) {
+		heap = fixture_heap(0, 0);
+		pthread_barrier_init(&begin, NULL, 2);
+		assert_int_equal(pthread_create(&thread, NULL, find_first, NULL), 0);
+		pthread_barrier_wait(&begin);
+		assert_int_equal(shmfs_heap_construct(heap, "first", 1, 8, NULL, &object),
+				 0);
+		assert_int_equal(pthread_join(thread, NULL), 0);
+		pthread_barrier_destroy(&begin);
+		fixture_heap_end(heap);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_threads),
+		fixture_test(test_first_name),
 	};
 
 	sandbox_enter();

@@ -196,7 +196,7 @@ static void test_growing_for_others(void **state)
 	(void)state;
 	assert_int_equal(shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &other), 0);
 	assert_int_equal(shmfs_heap_alloc(heap, size, 4096, root_of(heap)), 0);
-	memset(shmfs_heap_at(heap, *root_of(heap), size), 7, size);
+	memset(shmfs_heap_at(heap, *root_of(heap), size), 7, (size_t)size);
 	/* The other finds it without a call. */
 	assert_int_equal(((char *)shmfs_heap_at(other, *root_of(other), size))[size - 1],
 			 7);
@@ -280,7 +280,7 @@ static void test_other_formats(void **state)
 
 	(void)state;
 	refused(0, 'X', -EINVAL);         /* magic */
-	refused(8, 1, -EPROTONOSUPPORT);  /* byte order */
+	refused(8, 9, -EPROTONOSUPPORT);  /* byte order */
 	refused(12, 2, -EPROTONOSUPPORT); /* version */
 	refused(16, 1, -EPROTONOSUPPORT); /* an incompatible feature */
 	refused(20, 1, -EROFS);           /* one that can be read */

@@ -20,9 +20,23 @@ void worker_prepare(struct shmfs_heap *heap)
 		table->account[i] = WORKER_SUM / 16;
 }
 
-static unsigned int any(unsigned int *seed, unsigned int n)
+static unsigned int any(struct worker *w, unsigned int n)
 {
-	return (unsigned int)rand_r(seed) % n;
+	return (unsigned int)rand_r(&w->seed) % n;
+}
+
+static uint64_t any_size(struct worker *w)
+{
+	return sizeof(struct worker_memory) + any(w, any(w, 8) ? 200 : 9000);
+}
+
+/* What a worker finds broken ends it, which whoever kills it notices. */
+static void must(bool holds, const char *what)
+{
+	if (holds)
+		return;
+	print_error("a worker found %s\n", what);
+	_exit(1);
 }
 
 static uint64_t check_of(const struct worker_memory *m)
@@ -30,66 +44,133 @@ static uint64_t check_of(const struct worker_memory *m)
 	return (m->size * 31 + m->place) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
-static void fill(struct worker_memory *m, uint64_t size, uint64_t place)
+static void tell(struct worker_memory *m, uint64_t size, uint64_t place)
 {
 	m->size = size;
 	m->place = place;
 	m->check = check_of(m);
-	memset(m->fill, (int)place, size - sizeof(*m));
 }
 
-static void alloc(struct shmfs_heap *heap, unsigned int *seed)
+static void fill(struct worker_memory *m, uint64_t size, uint64_t place)
 {
-	uint64_t size =
-		sizeof(struct worker_memory) + any(seed, any(seed, 8) ? 200 : 9000);
-	unsigned int place = any(seed, WORKER_PLACES);
-	shmfs_offset_t *at = &table_of(heap)->place[place];
+	tell(m, size, place);
+	memset(m->fill, (int)place, (size_t)(size - sizeof(*m)));
+}
 
-	if (shmfs_heap_begin(heap) < 0)
+static void allocate(struct worker *w, unsigned int place)
+{
+	shmfs_offset_t *at = &table_of(w->heap)->place[place];
+	uint64_t size = any_size(w);
+
+	if (shmfs_heap_begin(w->heap) < 0)
 		return;
-	if (shmfs_heap_alloc(heap, size, (size_t)16 << any(seed, 4), at) == 0)
-		fill(shmfs_heap_at(heap, *at, size), size, place);
-	shmfs_heap_commit(heap);
+	if (shmfs_heap_alloc(w->heap, size, (size_t)16 << any(w, 4), at) == 0)
+		fill(shmfs_heap_at(w->heap, *at, size), size, place);
+	shmfs_heap_commit(w->heap);
 }
 
-static void release(struct shmfs_heap *heap, unsigned int *seed)
+static void alloc(struct worker *w)
 {
-	shmfs_heap_free(heap, &table_of(heap)->place[any(seed, WORKER_PLACES)]);
+	allocate(w, any(w, WORKER_PLACES));
 }
 
-/* Frees one and allocates another in its place, or changes its mind. */
-static void replace(struct shmfs_heap *heap, unsigned int *seed)
+static void release(struct worker *w)
 {
-	unsigned int place = any(seed, WORKER_PLACES);
-	shmfs_offset_t *at = &table_of(heap)->place[place];
-	uint64_t size = sizeof(struct worker_memory) + any(seed, 400);
-	int r = shmfs_heap_begin(heap);
+	shmfs_heap_free(w->heap, &table_of(w->heap)->place[any(w, WORKER_PLACES)]);
+}
+
+/* Ends a transaction of which everything went well, or else @r: or changes its mind. */
+static void end(struct worker *w, int r)
+{
+	if (r < 0 || any(w, 4) == 0)
+		shmfs_heap_abort(w->heap);
+	else
+		shmfs_heap_commit(w->heap);
+}
+
+/* Frees one and allocates another in its place. */
+static void replace(struct worker *w)
+{
+	unsigned int place = any(w, WORKER_PLACES);
+	shmfs_offset_t *at = &table_of(w->heap)->place[place];
+	uint64_t size = sizeof(struct worker_memory) + any(w, 400);
+	int r = shmfs_heap_begin(w->heap);
 
 	if (r < 0)
 		return;
-	r = shmfs_heap_free(heap, at);
+	r = shmfs_heap_free(w->heap, at);
 	if (r == 0)
-		r = shmfs_heap_alloc(heap, size, 16, at);
+		r = shmfs_heap_alloc(w->heap, size, 16, at);
 	if (r == 0)
-		fill(shmfs_heap_at(heap, *at, size), size, place);
-	if (r < 0 || any(seed, 4) == 0)
-		shmfs_heap_abort(heap);
-	else
-		shmfs_heap_commit(heap);
+		fill(shmfs_heap_at(w->heap, *at, size), size, place);
+	end(w, r);
 }
 
-static void transfer(struct shmfs_heap *heap, unsigned int *seed)
+static void enlarge_at(struct worker *w, unsigned int place)
 {
-	struct worker_table *t = table_of(heap);
-	unsigned int from = any(seed, 16), to = any(seed, 16);
+	shmfs_offset_t *at = &table_of(w->heap)->place[place];
+	struct worker_memory *m;
+	int r = shmfs_heap_begin(w->heap);
 
-	if (shmfs_heap_begin(heap) < 0)
+	if (r < 0)
 		return;
-	if (shmfs_heap_log(heap, t->account, sizeof(t->account)) == 0) {
+	m = shmfs_heap_at(w->heap, *at, sizeof(*m));
+	r = m ? shmfs_heap_log(w->heap, m, sizeof(*m)) : -ENOENT;
+	if (r == 0) {
+		uint64_t size = m->size + any(w, 200);
+
+		r = shmfs_heap_resize(w->heap, *at, size);
+		/* What is added belonged to nobody. */
+		if (r == 0)
+			fill(m, size, place);
+	}
+	end(w, r);
+}
+
+static void enlarge(struct worker *w)
+{
+	enlarge_at(w, any(w, WORKER_PLACES));
+}
+
+/*
+ * Memory becomes smaller outside of transactions only, and nobody else may free it
+ * meanwhile. So this is done to the worker's own. It never says that it has more than
+ * there is.
+ */
+static void reduce(struct worker *w)
+{
+	unsigned int place = WORKER_PLACES + w->who;
+	shmfs_offset_t *at = &table_of(w->heap)->place[place];
+	struct worker_memory *m = shmfs_heap_at(w->heap, *at, sizeof(*m));
+	uint64_t size = any_size(w);
+
+	if (!m) {
+		allocate(w, place);
+	} else if (size >= m->size) {
+		enlarge_at(w, place);
+	} else if (shmfs_heap_begin(w->heap) == 0) {
+		if (shmfs_heap_log(w->heap, m, sizeof(*m)) == 0)
+			tell(m, size, place);
+		shmfs_heap_commit(w->heap);
+		if (any(w, 4))
+			shmfs_heap_resize(w->heap, *at, m->size);
+		else
+			shmfs_heap_free(w->heap, at);
+	}
+}
+
+static void transfer(struct worker *w)
+{
+	struct worker_table *t = table_of(w->heap);
+	unsigned int from = any(w, 16), to = any(w, 16);
+
+	if (shmfs_heap_begin(w->heap) < 0)
+		return;
+	if (shmfs_heap_log(w->heap, t->account, sizeof(t->account)) == 0) {
 		t->account[from]--;
 		t->account[to]++;
 	}
-	shmfs_heap_commit(heap);
+	shmfs_heap_commit(w->heap);
 }
 
 static void name_of(unsigned int i, char name[16])
@@ -97,63 +178,90 @@ static void name_of(unsigned int i, char name[16])
 	snprintf(name, 16, "name-%u", i);
 }
 
-static void construct(struct shmfs_heap *heap, unsigned int *seed)
+static void construct(struct worker *w)
 {
-	unsigned int i = any(seed, WORKER_NAMES);
+	unsigned int i = any(w, WORKER_NAMES);
 	unsigned char data[WORKER_NAMES + 1];
 	char name[16];
 	void *object;
 
 	name_of(i, name);
 	memset(data, (int)i, sizeof(data));
-	shmfs_heap_construct(heap, name, i, i + 1, data, &object);
+	shmfs_heap_construct(w->heap, name, i, i + 1, data, &object);
 }
 
-static void destroy(struct shmfs_heap *heap, unsigned int *seed)
+static void destroy(struct worker *w)
 {
 	char name[16];
 
-	name_of(any(seed, WORKER_NAMES), name);
-	shmfs_heap_destroy(heap, name);
+	name_of(any(w, WORKER_NAMES), name);
+	shmfs_heap_destroy(w->heap, name);
 }
 
-static void trim(struct shmfs_heap *heap, unsigned int *seed)
+static bool is_filled(const unsigned char *object, uint64_t type)
 {
-	if (any(seed, 8) == 0)
-		shmfs_heap_trim(heap);
+	for (uint64_t i = 0; i <= type; i++)
+		if (object[i] != type)
+			return false;
+	return true;
+}
+
+/* Without the lock, whether there is a name; and with it, what has the name. */
+static void find(struct worker *w)
+{
+	unsigned int i = any(w, WORKER_NAMES);
+	char name[16];
+	void *object;
+	int r;
+
+	name_of(i, name);
+	r = shmfs_heap_find(w->heap, name, i, i + 1, &object);
+	must(r == 0 || r == -ENOENT, "a name that is something else");
+	if (shmfs_heap_begin(w->heap) < 0)
+		return;
+	r = shmfs_heap_find(w->heap, name, i, i + 1, &object);
+	must(r == -ENOENT || (r == 0 && is_filled(object, i)), "half an object");
+	shmfs_heap_commit(w->heap);
+}
+
+static void trim(struct worker *w)
+{
+	if (any(w, 8) == 0)
+		shmfs_heap_trim(w->heap);
 	else
-		shmfs_heap_grow(heap, UINT64_C(65536) + any(seed, 65536));
+		shmfs_heap_grow(w->heap, UINT64_C(65536) + any(w, 65536));
 }
 
-void worker_step(struct shmfs_heap *heap, unsigned int which, unsigned int *seed)
+void worker_step(struct worker *w, unsigned int which)
 {
-	static void (*const steps[])(struct shmfs_heap *, unsigned int *) = {
-		alloc, release, replace, transfer, construct, destroy, trim,
+	static void (*const steps[WORKER_STEPS])(struct worker *) = {
+		alloc,    release,   replace, enlarge, reduce,
+		transfer, construct, destroy, find,    trim,
 	};
 
-	steps[which % (sizeof(steps) / sizeof(steps[0]))](heap, seed);
+	steps[which % WORKER_STEPS](w);
 }
 
-void worker_run(unsigned int seed)
+void worker_run(unsigned int who, unsigned int seed)
 {
-	struct shmfs_heap *heap;
-	int r = shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &heap);
+	struct worker w = { .who = who, .seed = seed };
+	int r = shmfs_heap_open(HEAP, SHMFS_OPEN_ONLY, NULL, &w.heap);
 
 	if (r < 0) {
 		print_error("no heap: %s\n", strerror(-r));
 		return;
 	}
 	for (;;)
-		worker_step(heap, any(&seed, 1000), &seed);
+		worker_step(&w, any(&w, 1000));
 }
 
 /* Returns the blocks that the places lead to. */
 static uint64_t verify_places(struct shmfs_heap *heap)
 {
 	const struct worker_table *t = table_of(heap);
-	uint64_t n = 0;
+	uint64_t n = 0, room;
 
-	for (unsigned int i = 0; i < WORKER_PLACES; i++) {
+	for (unsigned int i = 0; i < WORKER_PLACES + WORKER_MOST; i++) {
 		const struct worker_memory *m;
 
 		if (!t->place[i])
@@ -162,6 +270,8 @@ static uint64_t verify_places(struct shmfs_heap *heap)
 		assert_non_null(m);
 		assert_int_equal(m->place, i);
 		assert_int_equal(m->check, check_of(m));
+		assert_int_equal(shmfs_heap_size_of(heap, t->place[i], &room), 0);
+		assert_true(m->size <= room);
 		for (uint64_t at = 0; at < m->size - sizeof(*m); at++)
 			assert_int_equal(m->fill[at], i);
 		n++;
@@ -176,18 +286,17 @@ struct names {
 
 static int verify_name(const struct shmfs_heap_name *name, void *data)
 {
-	const unsigned char *p;
 	struct names *names = data;
 	void *object;
 
+	names->n++;
+	if (strncmp(name->name, "name-", 5) != 0)
+		return 0;
 	assert_int_equal(name->size, name->type + 1);
 	assert_int_equal(shmfs_heap_find(names->heap, name->name, name->type, name->size,
 					 &object),
 			 0);
-	p = object;
-	for (uint64_t i = 0; i < name->size; i++)
-		assert_int_equal(p[i], name->type);
-	names->n++;
+	assert_true(is_filled(object, name->type));
 	return 0;
 }
 

@@ -73,3 +73,14 @@ static inline bool fixture_valgrind(void)
 
 	return preload && strstr(preload, "vgpreload");
 }
+
+/*
+ * The processor is one that qemu-user emulates for this program, and valgrind in a way
+ * does so, too: neither traces processes, nor makes namespaces for them.
+ */
+static inline bool fixture_emulated(void)
+{
+	const char *wrapper = getenv("SHMFS_TEST_WRAPPER");
+
+	return fixture_valgrind() || (wrapper && strstr(wrapper, "qemu"));
+}

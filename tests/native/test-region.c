@@ -171,7 +171,7 @@ static void test_offset(void **state)
 		region = must_map(object, SHMFS_READ_ONLY, offsets[i], 0);
 		assert_int_equal(shmfs_region_size(region), 10000 - offsets[i]);
 		assert_memory_equal(bytes_of(region), bytes_of(whole) + offsets[i],
-				    10000 - offsets[i]);
+				    (size_t)(10000 - offsets[i]));
 		shmfs_region_unmap(region);
 		region = must_map(object, SHMFS_READ_ONLY, offsets[i], 1);
 		assert_int_equal(shmfs_region_size(region), 1);

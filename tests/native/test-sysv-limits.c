@@ -283,7 +283,7 @@ static void test_memory_comes_back(void **state)
 	assert_true(most >= 48);
 }
 
-#define LARGE (UINT64_C(1) << 42)
+#define LARGE ((size_t)(UINT64_C(1) << 42))
 #define FORTY 40 /* of them are more than a process has room for */
 
 static struct native_file *open_large(int *ret_id)

@@ -34,8 +34,7 @@ static inline pid_t fixture_start(int (*fn)(struct shmfs_heap *heap, void *data)
 	struct shmfs_heap *heap;
 	pid_t pid;
 
-	/* Valgrind does not know this call. */
-	container = container && !fixture_valgrind();
+	container = container && !fixture_emulated();
 	fflush(NULL);
 	pid = container ? (pid_t)syscall(SYS_clone, CLONE_NEWPID | SIGCHLD, 0, 0, 0, 0)
 			: fork();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include <shmfs/condition.h>
 
+#include "lib/sync/event.h"
 #include "sync/fixture.h"
 
 #define THREADS 4
@@ -96,7 +97,7 @@ static void test_signals(void **state)
 		lock();
 		all = shared->waiting == THREADS;
 		if (all)
-			assert_int_equal(shared->changed.event >> 32, THREADS);
+			assert_int_equal(event_waiters(shared->changed.event), THREADS);
 		unlock();
 	}
 	for (int i = 0; i < THREADS; i++) {
@@ -104,7 +105,8 @@ static void test_signals(void **state)
 		shared->turn++;
 		assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
 		if (i == 0)
-			assert_int_equal(shared->changed.event >> 32, THREADS - 1);
+			assert_int_equal(event_waiters(shared->changed.event),
+					 THREADS - 1);
 		unlock();
 	}
 	for (int i = 0; i < THREADS; i++)

@@ -7,18 +7,11 @@
  *
  * SHMFS_KILLS sets how many are killed at random.
  */
-#include <shmfs/queue.h>
-
 #include "sync/fixture.h"
+#include "sync/message.h"
 
 #define WORKERS  3
 #define CAPACITY 7
-
-struct message {
-	uint64_t sender;
-	uint64_t number;
-	uint64_t fill[14];
-};
 
 struct shared {
 	uint64_t begun[WORKERS]; /* the last number that the sender may have sent */
@@ -57,16 +50,6 @@ static struct shmfs_queue *find(struct shmfs_heap *own)
 	return q;
 }
 
-static int send_number(struct shmfs_heap *own, struct shmfs_queue *q, uint64_t sender,
-		       uint64_t number)
-{
-	struct message m = { .sender = sender, .number = number };
-
-	for (int i = 0; i < 14; i++)
-		m.fill[i] = number;
-	return shmfs_queue_send(own, q, &m, sizeof(m), (unsigned int)sender);
-}
-
 /* Sends numbers that rise, and says before and after which. */
 static int send_for_ever(struct shmfs_heap *own, void *data)
 {
@@ -79,7 +62,7 @@ static int send_for_ever(struct shmfs_heap *own, void *data)
 	for (;;) {
 		n++;
 		__atomic_store_n(&s->begun[sender], n, __ATOMIC_RELEASE);
-		if (send_number(own, q, sender, n) < 0)
+		if (message_send(own, q, sender, n) < 0)
 			return 1;
 		__atomic_store_n(&s->sent[sender], n, __ATOMIC_RELEASE);
 	}
@@ -101,8 +84,7 @@ static void receive_next(uint64_t last[WORKERS])
 	assert_int_equal(size, sizeof(m));
 	assert_true(m.sender < WORKERS);
 	assert_int_equal(priority, m.sender);
-	for (int i = 0; i < 14; i++)
-		assert_int_equal(m.fill[i], m.number);
+	assert_true(message_is_whole(&m));
 	assert_true(m.number > last[m.sender]);
 	assert_true(m.number <=
 		    __atomic_load_n(&shared->begun[m.sender], __ATOMIC_ACQUIRE));
@@ -181,7 +163,7 @@ static int send_one(struct shmfs_heap *own, void *data)
 	(void)data;
 	fixture_ready();
 	s->begun[0]++;
-	if (send_number(own, q, 0, s->begun[0]) < 0)
+	if (message_send(own, q, 0, s->begun[0]) < 0)
 		return 1;
 	s->sent[0]++;
 	return 0;
@@ -208,8 +190,7 @@ static unsigned int drain(uint64_t last)
 	unsigned int n = 0;
 
 	while (shmfs_queue_try_receive(heap, queue, &m, sizeof(m), NULL, NULL) == 0) {
-		for (int i = 0; i < 14; i++)
-			assert_int_equal(m.fill[i], m.number);
+		assert_true(message_is_whole(&m));
 		assert_true(m.number > last);
 		last = m.number;
 		n++;
@@ -226,7 +207,7 @@ static void refill(void)
 		;
 	memset(shared, 0, sizeof(*shared));
 	for (uint64_t i = 1; i <= 4; i++)
-		assert_int_equal(send_number(heap, queue, 0, i), 0);
+		assert_int_equal(message_send(heap, queue, 0, i), 0);
 	shared->begun[0] = 4;
 	shared->sent[0] = 4;
 }
@@ -239,7 +220,7 @@ static void test_sender_at_each_instruction(void **state)
 	bool died = true;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
 	lock = (const uint32_t *)queue;
@@ -263,7 +244,7 @@ static void test_receiver_at_each_instruction(void **state)
 	bool died = true;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
 	lock = (const uint32_t *)queue;
@@ -279,7 +260,7 @@ static void test_receiver_at_each_instruction(void **state)
 		assert_int_equal(drain(m.number), 4 - m.number);
 		/* There is room for as many as ever. */
 		for (uint64_t i = 0; i < CAPACITY; i++)
-			assert_int_equal(send_number(heap, queue, 0, i + 1), 0);
+			assert_int_equal(message_send(heap, queue, 0, i + 1), 0);
 	}
 	assert_true(n > 50);
 	fixture_heap_end(heap);

@@ -95,17 +95,18 @@ static void *wait_for_permit(void *data)
 /* Who waits is counted, and a permit is for one of them. */
 static void test_waiter(void **state)
 {
-	const uint32_t *waiters;
+	const uint32_t *event; /* its key, and the threads that wait */
 	pthread_t thread;
 
 	(void)state;
 	begin();
-	waiters = (const uint32_t *)&shared->permits.event + 1;
+	event = (const uint32_t *)&shared->permits.event;
 	assert_int_equal(pthread_create(&thread, NULL, wait_for_permit, NULL), 0);
-	fixture_await(waiters, 1);
+	fixture_await(event + 1, 1);
 	assert_int_equal(shmfs_semaphore_post(heap, &shared->permits), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
-	assert_int_equal(shared->permits.event, 1);
+	assert_int_equal(event[0], 1);
+	assert_int_equal(event[1], 0);
 	fixture_heap_end(heap);
 }
 

@@ -7,22 +7,19 @@
  *
  * SHMFS_KILLS sets how many are killed at random.
  */
-#include <shmfs/condition.h>
 #include <shmfs/semaphore.h>
 
+#include "lib/sync/event.h"
+#include "sync/cells.h"
 #include "sync/fixture.h"
 
 #define WORKERS 3
 #define WAITERS 4
-#define CELLS   8
 
 struct shared {
-	struct shmfs_mutex mutex;
+	struct cells cells;
 	struct shmfs_condition changed;
 	struct shmfs_semaphore permits;
-	uint64_t inside; /* 1 while somebody has the mutex */
-	uint64_t cell[CELLS];
-	uint64_t repairs;
 	uint32_t waiting;
 	uint32_t go;
 };
@@ -44,57 +41,13 @@ static void begin(void)
 	shared = fixture_object(heap, sizeof(*shared));
 }
 
-/* All cells are the same when nobody is inside. Returns whether they were. */
-static bool is_whole(const struct shared *s)
-{
-	for (int i = 1; i < CELLS; i++)
-		if (s->cell[i] != s->cell[0])
-			return false;
-	return !s->inside;
-}
-
-static void repair(struct shared *s)
-{
-	for (int i = 1; i < CELLS; i++)
-		s->cell[i] = s->cell[0];
-	s->inside = 0;
-	s->repairs++;
-}
-
-/* Nobody else is inside, unless it died there. */
-static int lock(struct shmfs_heap *own, struct shared *s)
-{
-	int r = shmfs_mutex_lock(own, &s->mutex);
-
-	if (r == -EOWNERDEAD) {
-		repair(s);
-		r = shmfs_mutex_consistent(own, &s->mutex);
-	} else if (r == 0 && !is_whole(s)) {
-		r = -EBADMSG;
-	}
-	return r;
-}
-
-static int change(struct shmfs_heap *own, struct shared *s)
-{
-	int r = lock(own, s);
-
-	if (r < 0)
-		return r;
-	*(volatile uint64_t *)&s->inside = 1;
-	for (int i = 0; i < CELLS; i++)
-		(*(volatile uint64_t *)&s->cell[i])++;
-	*(volatile uint64_t *)&s->inside = 0;
-	return shmfs_mutex_unlock(own, &s->mutex);
-}
-
 static int change_for_ever(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
 
 	(void)data;
 	alarm(0);
-	while (change(own, s) == 0)
+	while (cells_change(own, &s->cells) == 0)
 		;
 	return 1;
 }
@@ -112,15 +65,15 @@ static void kill_holders(bool containers)
 
 		fixture_nap(rand_r(&seed) % 3000000);
 		fixture_kill(worker[which]);
-		assert_int_equal(change(heap, shared), 0);
+		assert_int_equal(cells_change(heap, &shared->cells), 0);
 		worker[which] = fixture_start(change_for_ever, NULL, containers);
 	}
 	for (int i = 0; i < WORKERS; i++)
 		fixture_kill(worker[i]);
-	assert_int_equal(change(heap, shared), 0);
+	assert_int_equal(cells_change(heap, &shared->cells), 0);
 	/* Of so many, some died as holders. */
 	if (n >= 100)
-		assert_true(shared->repairs > 0);
+		assert_true(shared->cells.repairs > 0);
 	fixture_heap_end(heap);
 }
 
@@ -142,7 +95,7 @@ static int change_once(struct shmfs_heap *own, void *data)
 
 	(void)data;
 	fixture_ready();
-	return change(own, s) < 0;
+	return cells_change(own, &s->cells) < 0;
 }
 
 /* From the moment at which it has the mutex: also as the heir of one that died with it.
@@ -152,16 +105,16 @@ static void test_holders_at_each_instruction(void **state)
 	unsigned int n = 0;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
-	while (fixture_die_after(change_once, NULL, &shared->mutex.word, n)) {
+	while (fixture_die_after(change_once, NULL, &shared->cells.mutex.word, n)) {
 		n += 2;
 		if (n % 8)
-			assert_int_equal(change(heap, shared), 0);
+			assert_int_equal(cells_change(heap, &shared->cells), 0);
 	}
-	assert_int_equal(change(heap, shared), 0);
-	assert_true(shared->repairs > 10);
+	assert_int_equal(cells_change(heap, &shared->cells), 0);
+	assert_true(shared->cells.repairs > 10);
 	fixture_heap_end(heap);
 }
 
@@ -169,34 +122,29 @@ static void test_holders_at_each_instruction(void **state)
 static int wait_for_one(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
-	int r = lock(own, s);
+	int r = cells_lock(own, &s->cells);
 
 	(void)data;
 	if (r < 0)
 		return 1;
 	s->waiting++;
 	while (s->go == 0) {
-		r = shmfs_condition_wait(own, &s->changed, &s->mutex);
-		if (r == -EOWNERDEAD) {
-			repair(s);
-			r = shmfs_mutex_consistent(own, &s->mutex);
-		}
-		if (r < 0)
+		if (cells_wait(own, &s->cells, &s->changed) < 0)
 			return 2;
 	}
 	s->go--;
 	/* Whoever takes one, and lives, tells of the next. */
 	if (s->go > 0)
 		shmfs_condition_signal(own, &s->changed);
-	return shmfs_mutex_unlock(own, &s->mutex) < 0;
+	return shmfs_mutex_unlock(own, &s->cells.mutex) < 0;
 }
 
 static void give(uint32_t n)
 {
-	assert_int_equal(lock(heap, shared), 0);
+	assert_int_equal(cells_lock(heap, &shared->cells), 0);
 	shared->go += n;
 	assert_int_equal(shmfs_condition_signal(heap, &shared->changed), 0);
-	assert_int_equal(shmfs_mutex_unlock(heap, &shared->mutex), 0);
+	assert_int_equal(shmfs_mutex_unlock(heap, &shared->cells.mutex), 0);
 }
 
 /* Several wait, all but one are killed before or at the moment of a signal. */
@@ -221,9 +169,9 @@ static void kill_waiters(unsigned int rounds, bool before)
 		if (!before)
 			for (int j = 1; j < WAITERS; j++)
 				waitpid(waiter[(i + j) % WAITERS], NULL, 0);
-		assert_int_equal(lock(heap, shared), 0);
+		assert_int_equal(cells_lock(heap, &shared->cells), 0);
 		shared->go = 0;
-		assert_int_equal(shmfs_mutex_unlock(heap, &shared->mutex), 0);
+		assert_int_equal(shmfs_mutex_unlock(heap, &shared->cells.mutex), 0);
 	}
 }
 
@@ -250,12 +198,12 @@ static int give_one(struct shmfs_heap *own, void *data)
 
 	(void)data;
 	fixture_ready();
-	r = lock(own, s);
+	r = cells_lock(own, &s->cells);
 	if (r < 0)
 		return 1;
 	s->go++;
 	r = shmfs_condition_signal(own, &s->changed);
-	return r < 0 || shmfs_mutex_unlock(own, &s->mutex) < 0;
+	return r < 0 || shmfs_mutex_unlock(own, &s->cells.mutex) < 0;
 }
 
 /* Once something is there, the waiter comes by itself, whatever has become of the signal.
@@ -267,7 +215,7 @@ static void test_signallers_at_each_instruction(void **state)
 	pid_t waiter;
 
 	(void)state;
-	if (fixture_valgrind())
+	if (fixture_emulated())
 		skip();
 	begin();
 	while (died) {
@@ -312,7 +260,7 @@ static void test_semaphore(void **state)
 	}
 	/* A wake-up that wakes nobody shows that nobody waits: posting is cheap again. */
 	assert_int_equal(shmfs_semaphore_post(heap, &shared->permits), 0);
-	assert_int_equal(shared->permits.event >> 32, 0);
+	assert_int_equal(event_waiters(shared->permits.event), 0);
 	fixture_heap_end(heap);
 }
 

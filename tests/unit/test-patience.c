@@ -82,16 +82,21 @@ static void test_over(void **state)
 static void test_crowd(void **state)
 {
 	struct patience p;
-	uint64_t begin;
+	uint64_t begin, waited;
 
 	(void)state;
 	while (patience_factor() < CROWD)
 		usleep(1000);
 	p = patience_of(0.1);
 	begin = clock_ns();
+	waited = patience_waited_ns(getpid());
 	while (!patience_over(&p))
 		usleep(1000);
 	assert_true(clock_ns() - begin >= 200000000);
+	/* Some kernels do not tell. */
+	if (waited)
+		assert_true(patience_waited_ns(getpid()) > waited);
+	assert_int_equal(patience_waited_ns(-1), 0);
 }
 
 int main(void)

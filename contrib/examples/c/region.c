@@ -30,7 +30,7 @@ static int check(const struct shmfs_region *region, const char *text)
 	const char *seen = shmfs_region_address(region);
 
 	/* Others can store at any time what is no string: never read past the end. */
-	if (strncmp(seen, text, shmfs_region_size(region)) == 0)
+	if (strncmp(seen, text, (size_t)shmfs_region_size(region)) == 0)
 		return 0;
 	fprintf(stderr, "expected '%s', found '%.*s'\n", text,
 		(int)shmfs_region_size(region), seen);

@@ -26,6 +26,8 @@ class Heap:
             self.memory = file.read()
         if self.memory[:8] != b"SHMFHEAP":
             raise ValueError("this is no heap")
+        # A machine that is big endian writes its numbers so.
+        self.order = ">" if self.memory[8] == 1 else "<"
         if self.number("I", 8) != 0x01020304 or self.number("I", 12) != 1:
             raise ValueError("the heap has another byte order or version")
         if self.number("I", 16):
@@ -33,7 +35,7 @@ class Heap:
 
     def number(self, form, at):
         try:
-            return struct.unpack_from("<" + form, self.memory, at)[0]
+            return struct.unpack_from(self.order + form, self.memory, at)[0]
         except struct.error:
             raise Damaged(f"position {at}") from None
 
@@ -64,7 +66,7 @@ class Heap:
                     raise Damaged("more names than there are")
                 self.look_at(at, 45)
                 following, _, kind, place, size, length = struct.unpack_from(
-                    "<QQQQQI", self.memory, at)
+                    self.order + "QQQQQI", self.memory, at)
                 self.look_at(at, 45 + length)
                 self.look_at(place, size)
                 found[self.memory[at + 44:at + 44 + length]] = (

@@ -2,14 +2,15 @@
 #pragma once
 /*
  * The heap in shared memory, as any program that maps the file finds it; shmfs_heap(5)
- * describes the same for other languages. All numbers are little endian, all positions
- * are offsets from the start of the file, and position 0 means none.
+ * describes the same for other languages. Numbers have the byte order of the machine that
+ * made the heap, and no other opens it. All positions are offsets from the start of the
+ * file, and position 0 means none.
  *
  *	| header | slots | undo log | blocks ... | end block |
  *	0        8192                                        size      limit
  *
  * The library trusts nothing in here: anyone who may write to the file may have written
- *it.
+ * all of it.
  */
 #include <stdint.h>
 
@@ -75,6 +76,7 @@ struct format_block {
 #define FORMAT_BUCKETS_FIRST UINT64_C(16)
 #define FORMAT_BUCKET_PARTS  28u
 
+/* Its size is the same where numbers of 64 bits need not begin at a multiple of 8. */
 struct format_name {
 	uint64_t next; /* in the bucket */
 	uint64_t hash;
@@ -83,7 +85,7 @@ struct format_name {
 	uint64_t size;   /* of the object */
 	uint32_t length; /* of the name, without its end mark */
 	char name[];     /* with one */
-};
+} __attribute__((aligned(8)));
 
 struct format_header {
 	/* Written once. */
@@ -126,8 +128,11 @@ struct format_header {
 	uint64_t free[FORMAT_RANGES][FORMAT_CLASSES];
 };
 
+/* A word changes at once for all processes: a lock of this one would not do. */
+_Static_assert(__GCC_ATOMIC_LLONG_LOCK_FREE == 2, "words");
 _Static_assert(sizeof(struct format_header) <= FORMAT_HEADER, "header");
 _Static_assert(sizeof(struct format_slot) == 8, "slot");
 _Static_assert(sizeof(struct format_block) == FORMAT_BLOCK_MIN, "block");
+_Static_assert(sizeof(struct format_name) == 48, "name");
 _Static_assert(__builtin_offsetof(struct format_header, lock) == 128, "written once");
 _Static_assert(__builtin_offsetof(struct format_header, size) == 192, "not undone");

@@ -287,7 +287,7 @@ static int add_part(struct shmfs_heap *h, uint64_t part, uint64_t buckets)
 
 	if (r < 0)
 		return r;
-	memset(heap_at(h, position), 0, buckets * sizeof(uint64_t));
+	memset(heap_at(h, position), 0, (size_t)(buckets * sizeof(uint64_t)));
 	log_set(h, &heap_header(h)->parts[part], position);
 	return 0;
 }
@@ -323,6 +323,8 @@ static int begin_table(struct shmfs_heap *h)
 
 	if (heap_header(h)->buckets)
 		return 0;
+	/* A reader may have seen that there is no table, and see now that there is. */
+	lock_naming(h);
 	r = add_part(h, 0, FORMAT_BUCKETS_FIRST);
 	if (r == 0)
 		log_set(h, &heap_header(h)->buckets, FORMAT_BUCKETS_FIRST);
@@ -372,9 +374,9 @@ static int construct(struct shmfs_heap *h, const char *name, size_t length, uint
 	n->hash = x;
 	n->type = type;
 	if (data)
-		memcpy(heap_at(h, n->object), data, size);
+		memcpy(heap_at(h, n->object), data, (size_t)size);
 	else
-		memset(heap_at(h, n->object), 0, size);
+		memset(heap_at(h, n->object), 0, (size_t)size);
 	lock_naming(h);
 	link = bucket(h, x);
 	if (!link)
