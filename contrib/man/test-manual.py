@@ -17,7 +17,8 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "semaphore", "sysv")
+NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "ring", "semaphore",
+         "sysv")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -34,6 +35,7 @@ RUNS = {
     "shmfs_semaphore": ((["echo in"], "in\n"), (["echo again"], "again\n")),
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
+    "shmfs_ring": ((["send", "one", "two"], ""), (["receive"], "one\ntwo\n")),
 }
 
 

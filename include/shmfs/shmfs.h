@@ -17,8 +17,9 @@
  * - a *heap* (<shmfs/heap.h>) is an object in which processes allocate memory and give
  *   names to what they share, and which survives the death of any of them at any moment;
  * - a *mutex* (<shmfs/mutex.h>), a *condition* (<shmfs/condition.h>), a *semaphore*
- *   (<shmfs/semaphore.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
- *   survive such deaths as well, also between containers.
+ *   (<shmfs/semaphore.h>), a *queue* of messages (<shmfs/queue.h>) and a *ring* of them
+ *   (<shmfs/ring.h>) lie in a heap. They survive such deaths as well, also between
+ *   containers.
  *
  * Who creates an object, and who uses it:
  *
@@ -82,6 +83,7 @@
 #include <shmfs/object.h>
 #include <shmfs/queue.h>
 #include <shmfs/region.h>
+#include <shmfs/ring.h>
 #include <shmfs/semaphore.h>
 #include <shmfs/sysv.h>
 
