@@ -18,7 +18,7 @@ import unittest
 
 SKIPPED = 77
 NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "ring", "semaphore",
-         "sysv")
+         "sysv", "wait")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -36,6 +36,8 @@ RUNS = {
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
     "shmfs_ring": ((["send", "one", "two"], ""), (["receive"], "one\ntwo\n")),
+    "shmfs_wait": ((["send", "a", "one", "two"], ""), (["send", "b", "three"], ""),
+                   (["receive", "3", "a", "b"], "one\nthree\ntwo\n")),
 }
 
 
@@ -118,7 +120,7 @@ class Pages(unittest.TestCase):
             synopsis = sections(rendered("shmfs_" + noun))["SYNOPSIS"]
             shown = {words(part) for part in re.split(r"\n\s*\n", synopsis)}
             shown = {part for part in shown if part and not part.startswith("#include")}
-            self.assertGreater(len(shown), 3)
+            self.assertGreater(len(shown), 1)
             self.assertEqual(shown, declarations(noun), noun)
 
     def test_names(self):

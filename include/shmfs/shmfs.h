@@ -19,7 +19,7 @@
  * - a *mutex* (<shmfs/mutex.h>), a *condition* (<shmfs/condition.h>), a *semaphore*
  *   (<shmfs/semaphore.h>), a *queue* of messages (<shmfs/queue.h>) and a *ring* of them
  *   (<shmfs/ring.h>) lie in a heap. They survive such deaths as well, also between
- *   containers.
+ *   containers. A thread can wait for one of several of them (<shmfs/wait.h>).
  *
  * Who creates an object, and who uses it:
  *
@@ -86,6 +86,7 @@
 #include <shmfs/ring.h>
 #include <shmfs/semaphore.h>
 #include <shmfs/sysv.h>
+#include <shmfs/wait.h>
 
 /*
  * The version of these headers, for #if. Within one soname (libshmfs.so.1) the library is

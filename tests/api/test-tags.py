@@ -16,7 +16,8 @@ import sys
 TAGS = {
     "runtime": (r"/libshmfs\.so\.[\d.]+|bindir\}/((mount\.)?shmfs|shmfs-check)", {"shmfs-check"}),
     "devel": (r"\.(h|a|so|pc)", {"shmfs.h", "heap.h", "condition.h", "mutex.h", "object.h", "queue.h",
-                                 "region.h", "ring.h", "semaphore.h", "sysv.h", "shmfs.pc", "libshmfs.a"}),
+                                 "region.h", "ring.h", "semaphore.h", "sysv.h", "wait.h",
+                                 "shmfs.pc", "libshmfs.a"}),
     "man": (r"man\d/[\w.-]+\.\d", {"libshmfs.3", "shmfs_heap.5", "shmfs-check.1"}),
     "completion": (r"/(_shmfs|shmfs\.fish|shmfs)", {"_shmfs", "shmfs.fish", "shmfs"}),
     "systemd": (r"/(shmfs@\.service|unmount-dead)", {"shmfs@.service", "unmount-dead"}),

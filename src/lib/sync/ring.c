@@ -20,10 +20,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <shmfs/ring.h>
-
 #include "lib/heap/owned.h"
 #include "lib/sync/event.h"
+#include "lib/sync/ring.h"
 #include "native/public.h"
 
 #define TYPE         UINT64_C(0x00676e69722e7300) /* of the named object */
@@ -243,6 +242,28 @@ static inline int find_message(const struct view *v, struct shmfs_ring *ring,
 	ret->record = record;
 	ret->end = received + record_size(ret->size);
 	return 0;
+}
+
+uint64_t *ring_event(struct shmfs_ring *ring, bool room)
+{
+	return room ? &ring->receiver.event : &ring->sender.event;
+}
+
+/* Anybody may ask, so neither side remembers what is seen here. */
+bool ring_is_ready(struct shmfs_heap *h, struct shmfs_ring *ring, bool room)
+{
+	uint64_t received = __atomic_load_n(&ring->receiver.bytes, __ATOMIC_SEQ_CST);
+	uint64_t sent = __atomic_load_n(&ring->sender.bytes, __ATOMIC_SEQ_CST);
+	uint64_t used, n;
+	struct view v;
+
+	if (look_at(h, ring, &v) < 0)
+		return true;
+	used = between(&v, sent, received);
+	if (used > v.room || !room)
+		return used > 0;
+	n = record_size(v.most);
+	return rest_before(&v, sent, n) + n <= v.room - used;
 }
 
 struct message {
