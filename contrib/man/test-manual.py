@@ -17,7 +17,7 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "queue", "region", "ring", "semaphore",
+NOUNS = ("condition", "heap", "mutex", "object", "once", "queue", "region", "ring", "semaphore",
          "sysv", "wait")
 pages = pathlib.Path()
 headers = pathlib.Path()
@@ -36,6 +36,7 @@ RUNS = {
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
     "shmfs_ring": ((["send", "one", "two"], ""), (["receive"], "one\ntwo\n")),
+    "shmfs_once": ((["one"], "one\n"), (["two"], "one\n")),
     "shmfs_wait": ((["send", "a", "one", "two"], ""), (["send", "b", "three"], ""),
                    (["receive", "3", "a", "b"], "one\nthree\ntwo\n")),
 }

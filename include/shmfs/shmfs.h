@@ -19,7 +19,8 @@
  * - a *mutex* (<shmfs/mutex.h>), a *condition* (<shmfs/condition.h>), a *semaphore*
  *   (<shmfs/semaphore.h>), a *queue* of messages (<shmfs/queue.h>) and a *ring* of them
  *   (<shmfs/ring.h>) lie in a heap. They survive such deaths as well, also between
- *   containers. A thread can wait for one of several of them (<shmfs/wait.h>).
+ *   containers. A thread can wait for one of several of them (<shmfs/wait.h>), and does
+ *   something once for all processes (<shmfs/once.h>).
  *
  * Who creates an object, and who uses it:
  *
@@ -81,6 +82,7 @@
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
 #include <shmfs/object.h>
+#include <shmfs/once.h>
 #include <shmfs/queue.h>
 #include <shmfs/region.h>
 #include <shmfs/ring.h>
