@@ -178,53 +178,6 @@ static void test_death(void **state)
 	fixture_heap_end(heap);
 }
 
-static int run_once(struct shmfs_heap *own, void *data)
-{
-	struct shared *s = fixture_object(own, sizeof(*s));
-	int r;
-
-	(void)data;
-	fixture_ready();
-	r = shmfs_once_begin(own, &s->once);
-	if (r == 0 || r == -EOWNERDEAD) {
-		s->begun++;
-		r = shmfs_once_end(own, &s->once);
-	}
-	return r < 0 && r != -EALREADY;
-}
-
-/* Either it is done, or the next is told of the death. */
-static void test_at_each_instruction(void **state)
-{
-	unsigned int n = 0, done = 0;
-	int r;
-
-	(void)state;
-	if (fixture_valgrind())
-		skip();
-	begin();
-	/* Until it gives the word back. */
-	while (fixture_die_after(run_once, NULL, &shared->once.word, n) &&
-	       shared->once.word) {
-		n++;
-		r = shmfs_once_begin(heap, &shared->once);
-		if (r == -EALREADY) {
-			assert_int_equal(shared->begun, 1);
-			done++;
-		} else {
-			assert_int_equal(r, -EOWNERDEAD);
-			assert_in_range(shared->begun, 0, 1);
-			assert_int_equal(shmfs_once_end(heap, &shared->once), 0);
-		}
-		memset(shared, 0, sizeof(*shared));
-	}
-	assert_int_equal(shmfs_once_begin(heap, &shared->once), -EALREADY);
-	assert_int_equal(shared->begun, 1);
-	assert_true(done > 0);
-	assert_true(n - done > 1);
-	fixture_heap_end(heap);
-}
-
 static int ask_in_child(void *data)
 {
 	(void)data;
@@ -247,8 +200,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_once),  fixture_test(test_reader),
 		fixture_test(test_run),   fixture_test(test_many),
-		fixture_test(test_death), fixture_test(test_at_each_instruction),
-		fixture_test(test_fork),
+		fixture_test(test_death), fixture_test(test_fork),
 	};
 
 	sandbox_enter();

@@ -356,55 +356,12 @@ static void test_killed_waiters(void **state)
 	fixture_heap_end(heap);
 }
 
-static int send_one(struct shmfs_heap *own, void *data)
-{
-	struct shmfs_wait list[KINDS];
-
-	(void)data;
-	find_all(own, list);
-	fixture_ready();
-	return shmfs_queue_send(own, queue, "", 0, 0) < 0;
-}
-
-/* A queue whose sender died is ready where a message may be in it that it does not count.
- */
-static void test_orphaned_queue(void **state)
-{
-	struct shmfs_wait some[SOME];
-	unsigned int n = 0, orphaned = 0;
-	struct shmfs_queue_info info;
-	const uint32_t *lock;
-
-	(void)state;
-	if (fixture_valgrind())
-		skip();
-	prepare(SHMFS_WAIT_QUEUE_MESSAGE, some);
-	lock = (const uint32_t *)queue;
-	assert_int_equal(shmfs_queue_send(heap, queue, "", 0, 0), 0);
-	assert_int_equal(shmfs_queue_receive(heap, queue, NULL, 0, NULL, NULL), 0);
-	/* Until it gives the lock back. */
-	while (fixture_die_after(send_one, NULL, lock, n) && *lock) {
-		n += 3;
-		shmfs_queue_info(queue, &info);
-		orphaned += info.messages == 0;
-		assert_int_equal(shmfs_wait_any(some, SOME), 0);
-		assert_int_equal(some[1].ready, 1);
-		shmfs_queue_try_receive(heap, queue, NULL, 0, NULL, NULL);
-		assert_int_equal(look(some, SOME), -ETIMEDOUT);
-	}
-	assert_int_equal(shmfs_wait_any(some, SOME), 0);
-	assert_int_equal(some[1].ready, 1);
-	assert_true(orphaned > 0);
-	fixture_heap_end(heap);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fixture_test(test_ready),          fixture_test(test_refused),
-		fixture_test(test_woken),          fixture_test(test_passes_on),
-		fixture_test(test_without_waitv),  fixture_test(test_killed_waiters),
-		fixture_test(test_orphaned_queue),
+		fixture_test(test_ready),         fixture_test(test_refused),
+		fixture_test(test_woken),         fixture_test(test_passes_on),
+		fixture_test(test_without_waitv), fixture_test(test_killed_waiters),
 	};
 
 	sandbox_enter();
