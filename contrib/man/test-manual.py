@@ -17,8 +17,8 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("condition", "heap", "mutex", "object", "once", "queue", "region", "ring", "semaphore",
-         "sysv", "wait")
+NOUNS = ("condition", "filelock", "heap", "mutex", "object", "once", "queue", "region", "ring",
+         "semaphore", "sysv", "wait")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -36,6 +36,7 @@ RUNS = {
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
     "shmfs_ring": ((["send", "one", "two"], ""), (["receive"], "one\ntwo\n")),
+    "shmfs_filelock": ((["file", "echo in"], "in\n"), (["file", "echo again"], "again\n")),
     "shmfs_once": ((["one"], "one\n"), (["two"], "one\n")),
     "shmfs_wait": ((["send", "a", "one", "two"], ""), (["send", "b", "three"], ""),
                    (["receive", "3", "a", "b"], "one\nthree\ntwo\n")),

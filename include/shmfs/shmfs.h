@@ -20,7 +20,9 @@
  *   (<shmfs/semaphore.h>), a *queue* of messages (<shmfs/queue.h>) and a *ring* of them
  *   (<shmfs/ring.h>) lie in a heap. They survive such deaths as well, also between
  *   containers. A thread can wait for one of several of them (<shmfs/wait.h>), and does
- *   something once for all processes (<shmfs/once.h>).
+ *   something once for all processes (<shmfs/once.h>);
+ * - a *lock of a file* (<shmfs/filelock.h>) excludes others from an object, or any other
+ *   file, and lies in the kernel.
  *
  * Who creates an object, and who uses it:
  *
@@ -79,6 +81,7 @@
  * Since: 0.1
  */
 #include <shmfs/condition.h>
+#include <shmfs/filelock.h>
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
 #include <shmfs/object.h>

@@ -15,7 +15,8 @@ import sys
 # The end of what may be installed under a tag, and what must be.
 TAGS = {
     "runtime": (r"/libshmfs\.so\.[\d.]+|bindir\}/((mount\.)?shmfs|shmfs-check)", {"shmfs-check"}),
-    "devel": (r"\.(h|a|so|pc)", {"shmfs.h", "heap.h", "condition.h", "mutex.h", "object.h", "once.h", "queue.h",
+    "devel": (r"\.(h|a|so|pc)", {"shmfs.h", "heap.h", "condition.h", "filelock.h", "mutex.h", "object.h",
+                                 "once.h", "queue.h",
                                  "region.h", "ring.h", "semaphore.h", "sysv.h", "wait.h",
                                  "shmfs.pc", "libshmfs.a"}),
     "man": (r"man\d/[\w.-]+\.\d", {"libshmfs.3", "shmfs_heap.5", "shmfs-check.1"}),

@@ -20,8 +20,7 @@ int deadline_make(int clock, const struct timespec *time, struct deadline *ret)
 	return 0;
 }
 
-/* The nanoseconds that are left, @most at most; 0 or less: none. */
-static long left_of(const struct deadline *d, long most)
+long deadline_left(const struct deadline *d, long most)
 {
 	struct timespec now;
 	long seconds;
@@ -41,7 +40,7 @@ static long left_of(const struct deadline *d, long most)
 int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		const struct deadline *until)
 {
-	long sleep = until ? left_of(until, ns) : ns;
+	long sleep = until ? deadline_left(until, ns) : ns;
 	/* What SYS_futex takes is no struct timespec where time_t has 64 bits and long
 	 * has 32. */
 	const long time[2] = { 0, sleep };
@@ -71,7 +70,7 @@ struct waitv {
 int futex_sleep_any(const struct futex_word *words, size_t n, long ns,
 		    const struct deadline *until)
 {
-	long sleep = until ? left_of(until, ns) : ns;
+	long sleep = until ? deadline_left(until, ns) : ns;
 	struct timespec end = clock_in(CLOCK_MONOTONIC, sleep > 0 ? sleep : 0);
 	const int64_t time[2] = { end.tv_sec, end.tv_nsec };
 	struct waitv list[FUTEX_WORDS];

@@ -34,6 +34,9 @@ struct deadline {
  */
 int deadline_make(int clock, const struct timespec *time, struct deadline *ret);
 
+/* The nanoseconds that are left, @most at most; 0 or less: none. */
+long deadline_left(const struct deadline *d, long most);
+
 #define FUTEX_ALL INT_MAX
 
 /*
