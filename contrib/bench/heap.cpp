@@ -18,6 +18,7 @@
 #include <vector>
 
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -30,6 +31,7 @@
 #include <boost/interprocess/sync/interprocess_mutex.hpp>
 #include <boost/interprocess/sync/interprocess_upgradable_mutex.hpp>
 #include <boost/interprocess/sync/scoped_lock.hpp>
+#include <boost/lockfree/spsc_queue.hpp>
 
 #include <shmfs/shmfs.h>
 
@@ -42,6 +44,14 @@ constexpr int ROUNDS = 7;
 constexpr int PLACES = 1024;
 constexpr int NAMES = 10000;
 constexpr size_t SIZE = size_t(64) << 20;
+constexpr int MESSAGES = 100;
+
+struct message {
+	char data[64];
+};
+
+using lockfree =
+	boost::lockfree::spsc_queue<message, boost::lockfree::capacity<MESSAGES>>;
 
 struct ours_shared {
 	alignas(64) shmfs_rwlock lock;
@@ -62,10 +72,12 @@ struct theirs_shared {
 shmfs_heap *heap;
 ours_shared *ours;
 shmfs_queue *our_queue[2];
+shmfs_ring *our_ring[2];
 
 bip::managed_shared_memory *segment;
 theirs_shared *theirs;
 bip::message_queue *their_queue[2];
+lockfree *their_ring;
 void *their_place[PLACES];
 
 // What POSIX has, shared by processes.
@@ -168,6 +180,47 @@ void their_receive(int queue)
 	char message[64];
 
 	their_queue[queue]->receive(message, sizeof(message), size, priority);
+}
+
+void ring_send(int ring)
+{
+	message m = {};
+
+	check(shmfs_ring_send(heap, our_ring[ring], &m, sizeof(m)));
+}
+
+void ring_receive(int ring)
+{
+	message m;
+
+	check(shmfs_ring_receive(heap, our_ring[ring], &m, sizeof(m), nullptr));
+}
+
+// The other operations have the sides in different processes.
+void ring_alone(long n)
+{
+	for (long i = 0; i < n; i++) {
+		ring_send(0);
+		ring_receive(0);
+	}
+	shmfs_ring_leave(heap, our_ring[0]);
+}
+
+// Nothing wakes who waits: it lets others run, and looks again.
+void lockfree_send(int)
+{
+	message m = {};
+
+	while (!their_ring->push(m))
+		sched_yield();
+}
+
+void lockfree_receive(int)
+{
+	message m;
+
+	while (!their_ring->pop(m))
+		sched_yield();
 }
 
 using message_fn = void (*)(int queue);
@@ -402,6 +455,16 @@ std::vector<operation> sync_operations()
 		  queue_alone(their_send, their_receive) },
 		{ "queue-stream", 1, 200000, false, queue_stream(our_send, our_receive),
 		  queue_stream(their_send, their_receive) },
+		{ "ring-ping-pong", 1, 3000, false,
+		  queue_ping_pong(ring_send, ring_receive),
+		  queue_ping_pong(their_send, their_receive) },
+		{ "ring-alone", 0.9, 500000, true, ring_alone,
+		  queue_alone(their_send, their_receive) },
+		{ "ring-stream", 1, 500000, false, queue_stream(ring_send, ring_receive),
+		  queue_stream(their_send, their_receive) },
+		{ "ring-lockfree", 0.3, 500000, false,
+		  queue_stream(ring_send, ring_receive),
+		  queue_stream(lockfree_send, lockfree_receive) },
 	};
 }
 
@@ -426,7 +489,8 @@ void set_up_posix()
 void set_up()
 {
 	const shmfs_heap_options size = { SIZE / 16, SIZE, 0 };
-	const shmfs_queue_options messages = { 100, 64 };
+	const shmfs_queue_options messages = { MESSAGES, sizeof(message) };
+	const shmfs_ring_options in_ring = { MESSAGES, sizeof(message) };
 	void *object;
 
 	check(shmfs_heap_open("bench", SHMFS_CREATE_ONLY, &size, &heap));
@@ -438,12 +502,16 @@ void set_up()
 	theirs = segment->construct<theirs_shared>("shared")();
 	for (int i = 0; i < 2; i++) {
 		const std::string name = "queue-" + std::to_string(i);
+		const std::string ring = "ring-" + std::to_string(i);
 
 		check(shmfs_queue_open(heap, name.c_str(), SHMFS_CREATE_ONLY, &messages,
 				       &our_queue[i]));
-		their_queue[i] =
-			new bip::message_queue(bip::create_only, name.c_str(), 100, 64);
+		check(shmfs_ring_open(heap, ring.c_str(), SHMFS_CREATE_ONLY, &in_ring,
+				      &our_ring[i]));
+		their_queue[i] = new bip::message_queue(bip::create_only, name.c_str(),
+							MESSAGES, sizeof(message));
 	}
+	their_ring = segment->construct<lockfree>("lockfree")();
 	for (long i = 0; i < NAMES; i++) {
 		check(shmfs_heap_construct(heap, name_of(i).c_str(), 1, 8, nullptr,
 					   &object));

@@ -82,7 +82,9 @@ def tell(entry):
     if entry.brief:
         yield text(sentence(entry.brief)) + "\n"
     for name, words in entry.fields:
-        yield f"_{text(name)}_\n\t{text(sentence(words))}\n"
+        # text() marks a constant by itself.
+        label = text(name) if name.startswith("SHMFS_") else f"_{text(name)}_"
+        yield f"{label}\n\t{text(sentence(words))}\n"
     for (words,) in entry.paragraphs:
         yield text(words) + "\n"
 

@@ -17,8 +17,8 @@ import tempfile
 import unittest
 
 SKIPPED = 77
-NOUNS = ("barrier", "condition", "heap", "mutex", "object", "pointer", "queue", "region", "rwlock",
-         "semaphore", "sysv")
+NOUNS = ("barrier", "condition", "filelock", "heap", "mutex", "object", "once", "pointer", "queue",
+         "region", "ring", "rwlock", "semaphore", "sysv", "wait")
 pages = pathlib.Path()
 headers = pathlib.Path()
 compiler = []
@@ -39,6 +39,11 @@ RUNS = {
                      (["get"], "two\n")),
     "shmfs_queue": ((["send", "0", "later"], ""), (["send", "9", "first"], ""),
                     (["receive"], "first\nlater\n")),
+    "shmfs_ring": ((["send", "one", "two"], ""), (["receive"], "one\ntwo\n")),
+    "shmfs_filelock": ((["file", "echo in"], "in\n"), (["file", "echo again"], "again\n")),
+    "shmfs_once": ((["one"], "one\n"), (["two"], "one\n")),
+    "shmfs_wait": ((["send", "a", "one", "two"], ""), (["send", "b", "three"], ""),
+                   (["receive", "3", "a", "b"], "one\nthree\ntwo\n")),
 }
 
 

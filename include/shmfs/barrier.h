@@ -65,7 +65,7 @@ struct shmfs_barrier {
 	uint64_t groups;
 	uint64_t unused[5];
 	uint32_t shares[1024];
-};
+} __attribute__((aligned(8)));
 
 /**
  * shmfs_barrier_wait() - wait until all have come

@@ -84,7 +84,7 @@ struct shmfs_rwlock {
 	uint32_t turn;
 	uint32_t unused[5];
 	uint32_t shares[1024];
-};
+} __attribute__((aligned(8)));
 
 /**
  * shmfs_rwlock_lock_shared() - wait for a lock, and hold it together with others

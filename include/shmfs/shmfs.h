@@ -18,8 +18,12 @@
  *   names to what they share, and which survives the death of any of them at any moment;
  * - a *mutex* (<shmfs/mutex.h>), a *read/write lock* (<shmfs/rwlock.h>), a *condition*
  *   (<shmfs/condition.h>), a *semaphore* (<shmfs/semaphore.h>), a *barrier*
- *   (<shmfs/barrier.h>) and a *queue* of messages (<shmfs/queue.h>) lie in a heap. They
- *   survive such deaths as well, also between containers.
+ *   (<shmfs/barrier.h>), a *queue* of messages (<shmfs/queue.h>) and a *ring* of them
+ *   (<shmfs/ring.h>) lie in a heap. They survive such deaths as well, also between
+ *   containers. A thread can wait for one of several of them (<shmfs/wait.h>), and does
+ *   something once for all processes (<shmfs/once.h>);
+ * - a *lock of a file* (<shmfs/filelock.h>) excludes others from an object, or any other
+ *   file, and lies in the kernel.
  *
  * Data in any of them refers to other data by *relative pointers* (<shmfs/pointer.h>) or,
  * in a heap, by offsets.
@@ -82,15 +86,19 @@
  */
 #include <shmfs/barrier.h>
 #include <shmfs/condition.h>
+#include <shmfs/filelock.h>
 #include <shmfs/heap.h>
 #include <shmfs/mutex.h>
 #include <shmfs/object.h>
+#include <shmfs/once.h>
 #include <shmfs/pointer.h>
 #include <shmfs/queue.h>
 #include <shmfs/region.h>
+#include <shmfs/ring.h>
 #include <shmfs/rwlock.h>
 #include <shmfs/semaphore.h>
 #include <shmfs/sysv.h>
+#include <shmfs/wait.h>
 
 /*
  * The version of these headers, for #if. Within one soname (libshmfs.so.1) the library is

@@ -15,8 +15,10 @@ import sys
 # The end of what may be installed under a tag, and what must be.
 TAGS = {
     "runtime": (r"/libshmfs\.so\.[\d.]+|bindir\}/((mount\.)?shmfs|shmfs-check)", {"shmfs-check"}),
-    "devel": (r"\.(h|a|so|pc)", {"shmfs.h", "heap.h", "condition.h", "mutex.h", "object.h", "pointer.h",
-                                 "queue.h", "region.h", "semaphore.h", "sysv.h", "shmfs.pc", "libshmfs.a"}),
+    "devel": (r"\.(h|a|so|pc)", {"shmfs.h", "barrier.h", "condition.h", "filelock.h", "heap.h", "mutex.h",
+                                 "object.h", "once.h", "pointer.h", "queue.h", "region.h",
+                                 "ring.h", "rwlock.h", "semaphore.h", "sysv.h", "wait.h",
+                                 "shmfs.pc", "libshmfs.a"}),
     "man": (r"man\d/[\w.-]+\.\d", {"libshmfs.3", "shmfs_heap.5", "shmfs-check.1"}),
     "completion": (r"/(_shmfs|shmfs\.fish|shmfs)", {"_shmfs", "shmfs.fish", "shmfs"}),
     "systemd": (r"/(shmfs@\.service|unmount-dead)", {"shmfs@.service", "unmount-dead"}),

@@ -22,6 +22,8 @@ LEFT_OUT = {
     "condition_wait", "mutex_lock", "mutex_try_lock", "queue_receive", "queue_send",
     "queue_try_receive", "queue_try_send", "semaphore_try_wait", "semaphore_wait",
 }
+# What the module does not offer.
+LEFT_OUT_NOUNS = ("barrier", "filelock", "once", "ring", "rwlock", "wait")
 
 symbols, sources = "", []
 
@@ -37,7 +39,8 @@ def public(thing):
 class Module(unittest.TestCase):
     def test_functions(self):
         with open(symbols, encoding="ascii") as file:
-            exported = set(re.findall(r"\tshmfs_(\w+);", file.read()))
+            exported = {name for name in re.findall(r"\tshmfs_(\w+);", file.read())
+                        if name.partition("_")[0] not in LEFT_OUT_NOUNS}
         self.assertEqual(set(_library.PROTOTYPES) ^ exported, LEFT_OUT)
 
     def test_installed(self):

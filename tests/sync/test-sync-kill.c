@@ -7,7 +7,9 @@
  *
  * SHMFS_KILLS sets how many are killed at random.
  */
+#include <shmfs/once.h>
 #include <shmfs/semaphore.h>
+#include <shmfs/wait.h>
 
 #include "lib/sync/event.h"
 #include "sync/cells.h"
@@ -20,6 +22,8 @@ struct shared {
 	struct cells cells;
 	struct shmfs_condition changed;
 	struct shmfs_semaphore permits;
+	struct shmfs_once once;
+	uint32_t done; /* by those who had to do it */
 	uint32_t waiting;
 	uint32_t go;
 };
@@ -264,6 +268,107 @@ static void test_semaphore(void **state)
 	fixture_heap_end(heap);
 }
 
+static int do_once(struct shmfs_heap *own, void *data)
+{
+	struct shared *s = fixture_object(own, sizeof(*s));
+	int r;
+
+	(void)data;
+	fixture_ready();
+	r = shmfs_once_begin(own, &s->once);
+	if (r == 0 || r == -EOWNERDEAD) {
+		s->done++;
+		r = shmfs_once_end(own, &s->once);
+	}
+	return r < 0 && r != -EALREADY;
+}
+
+/* Either it is done, or the next is told of the death. Ends when the word is given back.
+ */
+static void test_once_at_each_instruction(void **state)
+{
+	unsigned int n = 0, done = 0;
+	int r;
+
+	(void)state;
+	if (fixture_valgrind())
+		skip();
+	begin();
+	while (fixture_die_after(do_once, NULL, &shared->once.word, n) &&
+	       shared->once.word) {
+		n++;
+		r = shmfs_once_begin(heap, &shared->once);
+		if (r == -EALREADY) {
+			assert_int_equal(shared->done, 1);
+			done++;
+		} else {
+			assert_int_equal(r, -EOWNERDEAD);
+			assert_in_range(shared->done, 0, 1);
+			assert_int_equal(shmfs_once_end(heap, &shared->once), 0);
+		}
+		memset(shared, 0, sizeof(*shared));
+	}
+	assert_int_equal(shmfs_once_begin(heap, &shared->once), -EALREADY);
+	assert_int_equal(shared->done, 1);
+	assert_true(done > 0);
+	assert_true(n - done > 1);
+	fixture_heap_end(heap);
+}
+
+static struct shmfs_queue *find_queue(struct shmfs_heap *own)
+{
+	const struct shmfs_queue_options options = { 1, 0 };
+	struct shmfs_queue *queue = NULL;
+
+	assert_int_equal(shmfs_queue_open(own, "queue", SHMFS_OPEN_OR_CREATE, &options,
+					  &queue),
+			 0);
+	return queue;
+}
+
+static int send_one(struct shmfs_heap *own, void *data)
+{
+	struct shmfs_queue *queue = find_queue(own);
+
+	(void)data;
+	fixture_ready();
+	return shmfs_queue_send(own, queue, "", 0, 0) < 0;
+}
+
+/*
+ * A queue whose sender died is ready for who waits for several, since a message may be in
+ * it that it does not count. Ends when the sender gives the lock back.
+ */
+static void test_queue_of_several(void **state)
+{
+	struct shmfs_wait list[2] = { 0 };
+	unsigned int n = 0, uncounted = 0;
+	struct shmfs_queue_info info;
+	const uint32_t *lock;
+
+	(void)state;
+	if (fixture_valgrind())
+		skip();
+	begin();
+	list[0] = (struct shmfs_wait){ heap, SHMFS_WAIT_SEMAPHORE, 0, { NULL } };
+	list[0].object.semaphore = &shared->permits;
+	list[1] = (struct shmfs_wait){ heap, SHMFS_WAIT_QUEUE_MESSAGE, 0, { NULL } };
+	list[1].object.queue = find_queue(heap);
+	lock = (const uint32_t *)list[1].object.queue;
+	while (fixture_die_after(send_one, NULL, lock, n) && *lock) {
+		n += 3;
+		shmfs_queue_info(list[1].object.queue, &info);
+		uncounted += info.messages == 0;
+		assert_int_equal(shmfs_wait_any(list, 2), 0);
+		assert_int_equal(list[1].ready, 1);
+		shmfs_queue_try_receive(heap, list[1].object.queue, NULL, 0, NULL, NULL);
+	}
+	assert_int_equal(shmfs_wait_any(list, 2), 0);
+	assert_int_equal(list[1].ready, 1);
+	assert_true(uncounted > 0);
+	fixture_heap_end(heap);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -274,6 +379,8 @@ int main(void)
 		fixture_test(test_waiters_with_signals),
 		fixture_test(test_signallers_at_each_instruction),
 		fixture_test(test_semaphore),
+		fixture_test(test_once_at_each_instruction),
+		fixture_test(test_queue_of_several),
 	};
 
 	sandbox_enter();

@@ -6,6 +6,7 @@
 
 #include "lib/heap/futex.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define SECOND_NS 1000000000L
 
@@ -19,8 +20,7 @@ int deadline_make(int clock, const struct timespec *time, struct deadline *ret)
 	return 0;
 }
 
-/* The nanoseconds that are left, @most at most; 0 or less: none. */
-static long left_of(const struct deadline *d, long most)
+long deadline_left(const struct deadline *d, long most)
 {
 	struct timespec now;
 	long seconds;
@@ -40,7 +40,7 @@ static long left_of(const struct deadline *d, long most)
 int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		const struct deadline *until)
 {
-	long sleep = until ? left_of(until, ns) : ns;
+	long sleep = until ? deadline_left(until, ns) : ns;
 	/* What SYS_futex takes is no struct timespec where time_t has 64 bits and long
 	 * has 32. */
 	const long time[2] = { 0, sleep };
@@ -50,6 +50,44 @@ int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		return -ETIMEDOUT;
 	r = errno_or((int)syscall(SYS_futex, word, FUTEX_WAIT, value, time, NULL, 0));
 	if (r == 0 || r == -EAGAIN)
+		return 0;
+	return r == -ETIMEDOUT && sleep < ns ? -ETIMEDOUT : -EAGAIN;
+}
+
+/* As the kernel has it since Linux 5.16, whatever the headers know. */
+struct waitv {
+	uint64_t value;
+	uint64_t address;
+	uint32_t flags;
+	uint32_t zero;
+};
+
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
+#define WAITV_32 2 /* bits of the word, and it is shared */
+
+int futex_sleep_any(const struct futex_word *words, size_t n, long ns,
+		    const struct deadline *until)
+{
+	long sleep = until ? deadline_left(until, ns) : ns;
+	struct timespec end = clock_in(CLOCK_MONOTONIC, sleep > 0 ? sleep : 0);
+	const int64_t time[2] = { end.tv_sec, end.tv_nsec };
+	struct waitv list[FUTEX_WORDS];
+	int r;
+
+	if (sleep <= 0)
+		return -ETIMEDOUT;
+	for (size_t i = 0; i < n; i++)
+		list[i] = (struct waitv){ words[i].value, (uintptr_t)words[i].word,
+					  WAITV_32, 0 };
+	r = errno_or((int)syscall(SYS_futex_waitv, list, (unsigned int)n, 0, time,
+				  CLOCK_MONOTONIC));
+	/* Filters of system calls say one or the other. */
+	if (r == -ENOSYS || r == -EPERM)
+		return futex_sleep(words[0].word, words[0].value,
+				   ns < FUTEX_FIRST_NS ? ns : FUTEX_FIRST_NS, until);
+	if (r >= 0 || r == -EAGAIN)
 		return 0;
 	return r == -ETIMEDOUT && sleep < ns ? -ETIMEDOUT : -EAGAIN;
 }

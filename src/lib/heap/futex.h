@@ -6,6 +6,7 @@
  * to a process that was killed before it ran.
  */
 #include <limits.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <time.h>
 
@@ -33,6 +34,9 @@ struct deadline {
  */
 int deadline_make(int clock, const struct timespec *time, struct deadline *ret);
 
+/* The nanoseconds that are left, @most at most; 0 or less: none. */
+long deadline_left(const struct deadline *d, long most);
+
 #define FUTEX_ALL INT_MAX
 
 /*
@@ -42,6 +46,21 @@ int deadline_make(int clock, const struct timespec *time, struct deadline *ret);
  */
 int futex_sleep(const uint32_t *word, uint32_t value, long ns,
 		const struct deadline *until);
+
+/* A word, and the value that a thread sleeps on. */
+struct futex_word {
+	const uint32_t *word;
+	uint32_t value;
+};
+
+#define FUTEX_WORDS 128u /* at once */
+
+/*
+ * The same for as long as each of @n words has its value. Where the kernel has no such
+ * call it sleeps on the first, for FUTEX_FIRST_NS at most.
+ */
+int futex_sleep_any(const struct futex_word *words, size_t n, long ns,
+		    const struct deadline *until);
 /* Wakes up to @n threads that sleep on @word. Returns how many it has woken. */
 int futex_wake(const uint32_t *word, int n);
 

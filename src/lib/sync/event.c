@@ -74,6 +74,32 @@ int event_sleep(uint64_t *event, uint32_t key, long *ns, const struct deadline *
 	return event_has_come(event, key) ? 0 : r;
 }
 
+static bool one_has_come(const struct event_since *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (event_has_come(list[i].event, list[i].key))
+			return true;
+	return false;
+}
+
+int event_sleep_any(const struct event_since *list, size_t n, long *ns,
+		    const struct deadline *until)
+{
+	struct futex_word words[FUTEX_WORDS];
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		words[i] = (struct futex_word){ (const uint32_t *)list[i].event,
+						list[i].key };
+	do {
+		if (one_has_come(list, n))
+			return 0;
+		r = futex_sleep_any(words, n, *ns, until);
+	} while (r == 0);
+	*ns = futex_longer(*ns);
+	return one_has_come(list, n) ? 0 : r;
+}
+
 void event_leave(uint64_t *event, uint32_t key)
 {
 	uint64_t now = load(event);

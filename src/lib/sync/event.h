@@ -27,6 +27,15 @@ bool event_has_come(const uint64_t *event, uint32_t key);
  * time to look whether others are alive: -EAGAIN. *@ns is FUTEX_FIRST_NS at first.
  */
 int event_sleep(uint64_t *event, uint32_t key, long *ns, const struct deadline *until);
+/* An event, and the key since which the caller waits for it. */
+struct event_since {
+	uint64_t *event;
+	uint32_t key;
+};
+
+/* The same until something happens to one of @n events, FUTEX_WORDS at most. */
+int event_sleep_any(const struct event_since *list, size_t n, long *ns,
+		    const struct deadline *until);
 /* Takes the caller off again, if nothing has happened since. */
 void event_leave(uint64_t *event, uint32_t key);
 /* Something has happened, for up to @n of those who wait. */

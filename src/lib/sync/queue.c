@@ -15,10 +15,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include <shmfs/queue.h>
-
 #include "lib/heap/owned.h"
 #include "lib/sync/event.h"
+#include "lib/sync/queue.h"
 #include "native/public.h"
 
 #define TYPE         UINT64_C(0x65756575712e7300) /* of the named object */
@@ -230,6 +229,21 @@ static int lock(struct shmfs_heap *h, struct shmfs_queue *q)
 	if (r < 0)
 		owned_give(&q->lock);
 	return r;
+}
+
+uint64_t *queue_event(struct shmfs_queue *q, bool room)
+{
+	return room ? &q->received : &q->sent;
+}
+
+bool queue_is_ready(const struct shmfs_queue *q, bool room)
+{
+	return __atomic_load_n(room ? &q->free : &q->used, __ATOMIC_SEQ_CST) != 0;
+}
+
+bool queue_is_orphaned(struct shmfs_heap *h, struct shmfs_queue *q)
+{
+	return owned_is_orphaned(h, &q->lock);
 }
 
 struct message {
