@@ -11,14 +11,15 @@
  * The lock belongs to the open file description behind the descriptor (F_OFD_SETLK,
  * fcntl(2)), and covers the whole file. Each shmfs_object_open() and each open(2) makes a
  * description. The kernel frees the lock when the last descriptor of the description is
- * closed, so at the latest when all processes that have one have died. It conflicts with
- * the record locks of fcntl(2), and so with the file locks of Boost.Interprocess, but not
- * with flock(2).
+ * closed and the last region that was mapped by one is unmapped, so at the latest when
+ * all processes that have either have died. Unlock it before you close an object whose
+ * regions stay. It conflicts with the record locks of fcntl(2), and so with the file
+ * locks of Boost.Interprocess, but not with flock(2).
  *
  * Descriptors that dup(2) or fork(2) has copied share a lock: parent and child do not
- * exclude each other, each of them can unlock it, and it lives until both have closed it
- * or died. Open the file again where they must exclude each other. The same holds for the
- * threads of a process.
+ * exclude each other, each of them can unlock it, and it lives until both have closed and
+ * unmapped the file or died. Open the file again where they must exclude each other. The
+ * same holds for the threads of a process.
  *
  * A description that has the lock can ask for the other mode. Two that share the lock and
  * both wait to have it exclusively wait for ever; the kernel does not notice that.

@@ -33,8 +33,10 @@
  * heap locked for as long as its process lives.
  *
  * Processes: after fork(2) the child is attached on its own before fork() returns. A
- * transaction that was under way is the parent's alone. Children that are made by
- * clone(2) itself or by vfork(2) must not use the heap. execve(2) ends the attachment.
+ * transaction that was under way is the parent's alone. Where the child cannot be
+ * attached, what would change the heap returns the reason there, and -EUSERS where no
+ * attachment is left. Children that are made by clone(2) itself or by vfork(2) must not
+ * use the heap. execve(2) ends the attachment.
  *
  * Since: 0.2
  */
@@ -340,7 +342,7 @@ shmfs_offset_t *shmfs_heap_root(struct shmfs_heap *heap);
  *
  * Others find the object when it is complete.
  *
- * Threads: any. Cost: constant, but for copying @data, unless the heap grows.
+ * Threads: any. Cost: constant, but for the bytes of the object, unless the heap grows.
  *
  * Return: 0, or a negative errno, and then there is no such name:
  * -EEXIST        the name is taken

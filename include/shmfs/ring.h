@@ -69,11 +69,11 @@ struct shmfs_ring_options {
  * @options: how it is made; not looked at where one is found
  * @ret:     the ring. It is valid until shmfs_heap_close()
  *
- * A ring takes the memory of one message more than its capacity, each with 8 bytes more,
- * rounded up to a power of two.
+ * A ring takes the memory of one message more than its capacity, each with 8 bytes more
+ * and rounded up to a multiple of 8, and all rounded up to a power of two.
  *
  * Ownership: *@ret is a place in the heap, and nothing is to be given back. Threads: any.
- * Cost: constant, unless the heap grows.
+ * Cost: grows with its size where it is made.
  *
  * Return: 0, or a negative errno:
  * -EEXIST        SHMFS_CREATE_ONLY, and the name is taken
@@ -258,7 +258,8 @@ int shmfs_ring_reserve(struct shmfs_heap *heap, struct shmfs_ring *ring, size_t 
  * waits.
  *
  * Return: 0, or a negative errno, and then nothing is sent:
- * -EINVAL   @data is not where the next message goes, or @size is more than was reserved
+ * -EINVAL   @data is not where the next message goes, or there is no room for @size
+ *           bytes. That they are more than were reserved is not always noticed
  * -EBUSY    another attachment, which lives, is the sender
  * -EROFS    the attachment may only read
  * -EUCLEAN  the ring is damaged
@@ -310,8 +311,8 @@ int shmfs_ring_release(struct shmfs_heap *heap, struct shmfs_ring *ring);
  * @capacity:     messages for which there is room, whatever their sizes are
  * @message_size: the most bytes of a message
  * @size:         bytes for messages
- * @used:         of these, bytes that messages take. Each takes 8 more than it has, and
- * is rounded up to a multiple of 8
+ * @used:         of these, bytes that messages take. Each takes 8 more than it has,
+ *                rounded up to a multiple of 8, and may leave the end of the ring empty
  *
  * Since: 0.2
  */

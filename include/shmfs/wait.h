@@ -7,8 +7,9 @@
  * A thread waits until one of several semaphores, queues and rings is ready, also of
  * several heaps: until there is a permit, a message, or room for one. It takes nothing by
  * that. So call shmfs_semaphore_try_wait(), shmfs_queue_try_receive() or whatever is
- * meant for what is ready, and wait again where that returns -EAGAIN or -EBUSY: another
- * thread was faster.
+ * meant for what is ready, and wait again where that returns -EAGAIN, or -EBUSY of a
+ * semaphore: another thread was faster. -EBUSY of a ring says that another attachment has
+ * the side. Do not wait for that ring any more: it stays ready.
  *
  * Where several threads wait, each permit and each message wakes one that waits for it,
  * whether it waits for that alone or for several. A thread that was woken for more than

@@ -142,7 +142,7 @@ static void test_memory_of_an_object(void **state)
 	make_kernel_forget();
 	if (!is_instrumented()) {
 		print_message("%ld bytes for each of %u objects\n", known / n, n);
-		assert_true(known >= 50L * n && known <= 264L * n);
+		assert_true(known >= 50L * n && known <= 288L * n);
 		await_that(grown(before, THREAD_KB) < 20L * n);
 	}
 	stat_objects(0, first);

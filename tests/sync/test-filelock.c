@@ -91,6 +91,28 @@ static void test_refused(void **state)
 	end();
 }
 
+/* The kernel keeps the description for its regions. */
+static void test_regions_keep_it(void **state)
+{
+	struct shmfs_object *other;
+	struct shmfs_region *region;
+
+	(void)state;
+	begin();
+	assert_int_equal(shmfs_object_open(OBJECT, SHMFS_OPEN_ONLY, SHMFS_READ_WRITE, 0,
+					   &other),
+			 0);
+	assert_int_equal(shmfs_object_truncate(other, 4096), 0);
+	assert_int_equal(
+		shmfs_region_map(other, SHMFS_READ_WRITE, 0, 0, NULL, 0, &region), 0);
+	assert_int_equal(shmfs_filelock_lock(shmfs_object_fd(other), ALONE), 0);
+	shmfs_object_close(other);
+	assert_int_equal(shmfs_filelock_try_lock(fd[0], ALONE), -EBUSY);
+	shmfs_region_unmap(region);
+	assert_int_equal(shmfs_filelock_try_lock(fd[0], ALONE), 0);
+	end();
+}
+
 /* A lock of Boost's, or of fcntl(2), in another process. */
 static int lock_record(void *data)
 {
@@ -194,8 +216,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		fixture_test(test_modes),   fixture_test(test_refused),
-		fixture_test(test_records), fixture_test(test_fork),
-		fixture_test(test_death),
+		fixture_test(test_records), fixture_test(test_regions_keep_it),
+		fixture_test(test_fork),    fixture_test(test_death),
 	};
 
 	sandbox_enter();

@@ -15,10 +15,11 @@
 #define SIZE     24
 
 struct shared {
-	uint32_t begun;    /* the last number that may have been sent */
-	uint32_t sent;     /* the last that was */
-	uint32_t received; /* the last that was */
-	uint32_t missing;  /* between those that were received */
+	uint32_t begun;          /* the last number that may have been sent */
+	uint32_t sent;           /* the last that was */
+	uint32_t received;       /* the last that was */
+	uint32_t missing;        /* between those that were received */
+	uint32_t copy[SIZE / 4]; /* what a receiver has copied */
 };
 
 static struct shmfs_heap *heap;
@@ -83,14 +84,14 @@ static uint32_t number_of(const uint32_t *words, size_t size)
 }
 
 static int send_next(struct shmfs_heap *own, struct shmfs_ring *same, struct shared *s,
-		     uint32_t number)
+		     uint32_t number, bool in_place)
 {
 	uint32_t words[SIZE / 4];
 	void *room;
 	int r;
 
 	store(&s->begun, number);
-	if (number % 2 == 0 && shmfs_ring_reserve(own, same, SIZE, &room) == 0)
+	if (in_place && shmfs_ring_reserve(own, same, SIZE, &room) == 0)
 		r = shmfs_ring_commit(own, same, room, fill(room, number));
 	else
 		r = shmfs_ring_send(own, same, words, fill(words, number));
@@ -108,19 +109,19 @@ static int send_for_ever(struct shmfs_heap *own, void *data)
 	(void)data;
 	alarm(0);
 	for (;;)
-		if (send_next(own, same, s, load(&s->begun) + 1) < 0)
+		if (send_next(own, same, s, load(&s->begun) + 1, load(&s->begun) % 2) < 0)
 			return 1;
 }
 
 static int receive_next(struct shmfs_heap *own, struct shmfs_ring *same, struct shared *s)
 {
-	uint32_t words[SIZE / 4], number;
+	uint32_t number;
 	size_t size;
-	int r = shmfs_ring_receive(own, same, words, sizeof(words), &size);
+	int r = shmfs_ring_receive(own, same, s->copy, sizeof(s->copy), &size);
 
 	if (r < 0)
 		return r;
-	number = number_of(words, size);
+	number = number_of(s->copy, size);
 	if (number <= load(&s->received) || number > load(&s->begun))
 		return -EBADMSG;
 	store(&s->missing, load(&s->missing) + number - load(&s->received) - 1);
@@ -200,9 +201,8 @@ static int send_one(struct shmfs_heap *own, void *data)
 	struct shared *s = fixture_object(own, sizeof(*s));
 	struct shmfs_ring *same = find(own);
 
-	(void)data;
 	fixture_ready();
-	return send_next(own, same, s, load(&s->begun) + 1) < 0;
+	return send_next(own, same, s, load(&s->begun) + 1, *(const bool *)data) < 0;
 }
 
 static int receive_one(struct shmfs_heap *own, void *data)
@@ -248,7 +248,7 @@ static void assert_room(void)
 static void warm_up(void)
 {
 	for (uint32_t i = 1; i <= 2; i++) {
-		assert_int_equal(send_next(heap, ring, shared, i), 0);
+		assert_int_equal(send_next(heap, ring, shared, i, i % 2), 0);
 		assert_int_equal(receive_next(heap, ring, shared), 0);
 	}
 	assert_room();
@@ -256,13 +256,12 @@ static void warm_up(void)
 }
 
 /* Instructions from that which takes the side on. */
-static void test_sender_at_each_instruction(void **state)
+static void kill_senders(bool in_place)
 {
 	const uint32_t *owner;
 	unsigned int n = 0;
 	bool died = true;
 
-	(void)state;
 	if (fixture_valgrind())
 		skip();
 	begin();
@@ -272,7 +271,7 @@ static void test_sender_at_each_instruction(void **state)
 	while (died) {
 		uint32_t first = load(&shared->begun), last;
 
-		died = fixture_die_after(send_one, NULL, owner, n++);
+		died = fixture_die_after(send_one, &in_place, owner, n++);
 		last = drain(first);
 		/* What was sent is there, and what was begun may be. */
 		assert_in_range(last, shared->sent > first ? shared->sent : first,
@@ -286,8 +285,21 @@ static void test_sender_at_each_instruction(void **state)
 	fixture_heap_end(heap);
 }
 
+static void test_sender_at_each_instruction(void **state)
+{
+	(void)state;
+	kill_senders(false);
+}
+
+static void test_sender_in_place_at_each_instruction(void **state)
+{
+	(void)state;
+	kill_senders(true);
+}
+
 static void test_receiver_at_each_instruction(void **state)
 {
+	uint32_t expected[SIZE / 4];
 	const void *message;
 	const uint32_t *owner;
 	unsigned int n = 0;
@@ -304,13 +316,18 @@ static void test_receiver_at_each_instruction(void **state)
 		uint32_t first = load(&shared->begun) + 1, next;
 
 		for (uint32_t i = 0; i < CAPACITY; i++)
-			assert_int_equal(send_next(heap, ring, shared, first + i), 0);
+			assert_int_equal(send_next(heap, ring, shared, first + i, i % 2),
+					 0);
 		assert_int_equal(shmfs_ring_leave(heap, ring), 0);
 		died = fixture_die_after(receive_one, NULL, owner, n++);
 		/* The first is there, or it has been taken out. */
 		assert_int_equal(shmfs_ring_peek(heap, ring, &message, &size), 0);
 		next = number_of(message, size);
 		assert_in_range(next, load(&shared->received) + 1, first + 1);
+		/* What has been taken out has been copied. */
+		if (next == first + 1)
+			assert_int_equal(number_of(shared->copy, fill(expected, first)),
+					 first);
 		assert_int_equal(drain(next - 1), first + CAPACITY - 1);
 		assert_room();
 		store(&shared->received, shared->begun);
@@ -325,6 +342,7 @@ int main(void)
 		fixture_test(test_both),
 		fixture_test(test_both_in_containers),
 		fixture_test(test_sender_at_each_instruction),
+		fixture_test(test_sender_in_place_at_each_instruction),
 		fixture_test(test_receiver_at_each_instruction),
 	};
 

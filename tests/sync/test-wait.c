@@ -257,7 +257,8 @@ static void forbid_waitv(uint32_t error)
 	assert_int_equal(errno, error);
 }
 
-static int wait_without_waitv(struct shmfs_heap *own, void *data)
+/* Without the call where *@data is the error that it fails with. */
+static int wait_with_or_without_waitv(struct shmfs_heap *own, void *data)
 {
 	struct shared *s = fixture_object(own, sizeof(*s));
 	struct shmfs_wait list[KINDS], some[SOME];
@@ -268,7 +269,8 @@ static int wait_without_waitv(struct shmfs_heap *own, void *data)
 	some[0] = list[SHMFS_WAIT_SEMAPHORE];
 	some[1] = list[SHMFS_WAIT_QUEUE_MESSAGE];
 	some[2] = list[SHMFS_WAIT_RING_MESSAGE];
-	forbid_waitv(*(uint32_t *)data);
+	if (*(uint32_t *)data)
+		forbid_waitv(*(uint32_t *)data);
 	soon = clock_in(CLOCK_REALTIME, 200000000);
 	busy = clock();
 	if (shmfs_wait_any_until(some, SOME, CLOCK_REALTIME, &soon) != -ETIMEDOUT)
@@ -280,18 +282,18 @@ static int wait_without_waitv(struct shmfs_heap *own, void *data)
 	return shmfs_wait_any(some, SOME) < 0 || !some[2].ready || some[0].ready;
 }
 
-static void test_without_waitv(void **state)
+static void test_with_and_without_waitv(void **state)
 {
-	uint32_t errors[] = { ENOSYS, EPERM };
+	uint32_t errors[] = { 0, ENOSYS, EPERM };
 	struct shmfs_wait some[SOME];
 	pid_t pid;
 
 	(void)state;
 	if (fixture_valgrind())
 		skip();
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 3; i++) {
 		prepare(SHMFS_WAIT_RING_MESSAGE, some);
-		pid = fixture_start(wait_without_waitv, &errors[i], false);
+		pid = fixture_start(wait_with_or_without_waitv, &errors[i], false);
 		fixture_await(&shared->waiting, 1);
 		await_waiters(&some[SOME - 1], 1);
 		make_ready(SHMFS_WAIT_RING_MESSAGE);
@@ -359,9 +361,12 @@ static void test_killed_waiters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		fixture_test(test_ready),         fixture_test(test_refused),
-		fixture_test(test_woken),         fixture_test(test_passes_on),
-		fixture_test(test_without_waitv), fixture_test(test_killed_waiters),
+		fixture_test(test_ready),
+		fixture_test(test_refused),
+		fixture_test(test_woken),
+		fixture_test(test_passes_on),
+		fixture_test(test_with_and_without_waitv),
+		fixture_test(test_killed_waiters),
 	};
 
 	sandbox_enter();

@@ -74,8 +74,9 @@ static void attach_anew(struct shmfs_heap *h)
 	close_fd(h->fd);
 	h->fd = fd;
 	r = fd < 0 ? fd : slot_take(h);
+	/* -EAGAIN would be taken for a queue that is empty or full. */
 	if (r < 0)
-		atomic_store(&h->lost, r);
+		atomic_store(&h->lost, r == -EAGAIN ? -EUSERS : r);
 }
 
 static void in_child(void)

@@ -23,7 +23,7 @@ static int set(int fd, int command, short type)
 	do
 		r = fcntl(fd, command, &lock) < 0 ? -errno : 0;
 	while (r == -EINTR);
-	return r == -EAGAIN || r == -EACCES ? -EBUSY : r;
+	return r == -EAGAIN ? -EBUSY : r;
 }
 
 /* The kernel's type of a lock, or -EINVAL. */

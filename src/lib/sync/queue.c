@@ -140,10 +140,10 @@ static uint32_t take_lower(struct shmfs_heap *h, struct shmfs_queue *q, uint32_t
 /* Merges lists by their stamps. */
 static uint32_t merge(struct shmfs_heap *h, struct shmfs_queue *q, uint32_t a, uint32_t b)
 {
-	uint32_t first = 0, i;
+	uint32_t most = load(&q->capacity), n = 0, first = 0, i;
 	struct slot *last = NULL;
 
-	while (a || b) {
+	while ((a || b) && n++ < most) {
 		i = take_lower(h, q, &a, &b);
 		if (last)
 			last->next = i;
@@ -189,7 +189,7 @@ static uint32_t sort(struct shmfs_heap *h, struct shmfs_queue *q)
 /* Makes everything anew that can be told from the stamps. */
 static int rebuild(struct shmfs_heap *h, struct shmfs_queue *q)
 {
-	uint32_t sorted, next;
+	uint32_t most = load(&q->capacity), n = 0, sorted, next;
 	int r = 0;
 
 	set(&q->free, 0);
@@ -207,7 +207,8 @@ static int rebuild(struct shmfs_heap *h, struct shmfs_queue *q)
 	for (uint32_t i = sorted; r == 0 && i; i = next) {
 		struct slot *s = slot_at(h, q, i);
 
-		if (!s)
+		/* A list that does not end is forged. */
+		if (!s || n++ >= most)
 			return -EUCLEAN;
 		next = s->next;
 		if (q->stamp < s->stamp)
@@ -368,6 +369,9 @@ static int attempt_until(struct shmfs_heap *h, struct shmfs_queue *q,
 			slept = event_sleep(event, key, &ns, until);
 	}
 	event_leave(event, key);
+	/* It may have been woken for what it leaves to others. */
+	if (r < 0 && r != -EAGAIN && event_has_come(event, key))
+		event_wake(event, 1);
 	return r == -EAGAIN ? slept : r;
 }
 

@@ -136,7 +136,8 @@ static void advance(struct side *side, uint64_t bytes)
 	heap_order();
 	__atomic_store_n(&side->bytes, bytes, __ATOMIC_SEQ_CST);
 	heap_order();
-	event_wake(&side->event, 1);
+	/* Only one of them can use it, but some want more room than there is (wait.c). */
+	event_wake(&side->event, UINT32_MAX);
 }
 
 static uint64_t look_across(struct side *side, const struct side *other)
@@ -176,10 +177,10 @@ static uint64_t rest_before(const struct view *v, uint64_t sent, uint64_t n)
 	return n > left ? left : 0;
 }
 
-static inline int place_at(const struct view *v, struct shmfs_ring *ring, uint64_t rest,
-			   uint32_t size, struct place *ret)
+/* @sent was loaded once, since @rest follows from it, and others may forge the next. */
+static inline int place_at(const struct view *v, struct shmfs_ring *ring, uint64_t sent,
+			   uint64_t rest, uint32_t size, struct place *ret)
 {
-	uint64_t sent = load64(&ring->sender.bytes);
 	uint64_t n = record_size(size);
 	int r = check_room(v, ring, sent, rest + n);
 
@@ -200,8 +201,8 @@ static inline int find_room(const struct view *v, struct shmfs_ring *ring, size_
 
 	if (size > v->most)
 		return -EMSGSIZE;
-	return place_at(v, ring, rest_before(v, sent, record_size(size)), (uint32_t)size,
-			ret);
+	return place_at(v, ring, sent, rest_before(v, sent, record_size(size)),
+			(uint32_t)size, ret);
 }
 
 static void publish(struct shmfs_ring *ring, const struct place *p)
@@ -424,20 +425,21 @@ _public_ int shmfs_ring_reserve(struct shmfs_heap *heap, struct shmfs_ring *ring
 _public_ int shmfs_ring_commit(struct shmfs_heap *heap, struct shmfs_ring *ring,
 			       const void *data, size_t size)
 {
-	uint64_t sent = load64(&ring->sender.bytes), rest = 0;
+	uint64_t sent, rest = 0;
 	struct place place;
 	struct view v;
 	int r = enter(heap, ring, &ring->sender, &v);
 
 	if (r < 0)
 		return r;
+	sent = load64(&ring->sender.bytes);
 	if (size > v.most)
 		return -EINVAL;
 	if (data == record_at(&v, 0)->data)
 		rest = (v.room - sent) & (v.room - 1);
 	if (rest_before(&v, sent + rest, record_size(size)))
 		return -EINVAL;
-	r = place_at(&v, ring, rest, (uint32_t)size, &place);
+	r = place_at(&v, ring, sent, rest, (uint32_t)size, &place);
 	if (r == -EAGAIN || (r == 0 && data != place.record->data))
 		return -EINVAL;
 	if (r == 0)
