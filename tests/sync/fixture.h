@@ -49,6 +49,12 @@ static inline pid_t fixture_start(int (*fn)(struct shmfs_heap *heap, void *data)
 	_exit(fn(heap, data));
 }
 
+/* How often something is tried @n times: valgrind takes much longer for it. */
+static inline int fixture_times(int n)
+{
+	return fixture_valgrind() ? n / 10 : n;
+}
+
 static inline void fixture_kill(pid_t pid)
 {
 	int status;

@@ -124,7 +124,7 @@ static void test_many(void **state)
 
 	(void)state;
 	begin();
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < fixture_times(ROUNDS); i++) {
 		memset(shared, 0, sizeof(*shared));
 		pid = i % 20 ? 0 : fixture_start(run_in_process, NULL, i % 40 == 0);
 		for (int j = 0; j < THREADS; j++)

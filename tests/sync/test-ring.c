@@ -354,7 +354,7 @@ static void test_damaged(void **state)
 	uint32_t *words;
 
 	(void)state;
-	for (int i = 0; i < 600; i++) {
+	for (int i = 0; i < fixture_times(600); i++) {
 		begin(4, 64);
 		assert_int_equal(shmfs_ring_try_send(heap, ring, "one", 4), 0);
 		assert_int_equal(shmfs_ring_try_send(heap, ring, "two", 4), 0);
@@ -412,7 +412,7 @@ static void test_forged_meanwhile(void **state)
 	shmfs_ring_info(ring, &info);
 	forging = true;
 	assert_int_equal(pthread_create(&thread, NULL, forge_in_thread, &info.size), 0);
-	for (int i = 0; i < 200000; i++)
+	for (int i = 0; i < fixture_times(200000); i++)
 		shmfs_ring_try_send(heap, ring, text, sizeof(text));
 	__atomic_store_n(&forging, false, __ATOMIC_RELAXED);
 	assert_int_equal(pthread_join(thread, NULL), 0);

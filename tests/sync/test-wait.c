@@ -222,7 +222,7 @@ static void test_passes_on(void **state)
 	pthread_t any, one;
 
 	(void)state;
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < fixture_times(ROUNDS); i++) {
 		prepare(SHMFS_WAIT_SEMAPHORE, some);
 		assert_int_equal(pthread_create(&any, NULL, wait_for_some, some), 0);
 		await_waiters(&some[SOME - 1], 1);
@@ -331,7 +331,7 @@ static void test_killed_waiters(void **state)
 
 	(void)state;
 	prepare(SHMFS_WAIT_SEMAPHORE, some);
-	for (unsigned int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < fixture_times(ROUNDS); i++) {
 		enum shmfs_wait_for what =
 			i % 2 ? SHMFS_WAIT_SEMAPHORE : SHMFS_WAIT_QUEUE_MESSAGE;
 		bool before = i % 4 < 2;
