@@ -308,9 +308,11 @@ int fs_link(struct fs *fs, const struct caller *caller, uint64_t node, const cha
 
 /*
  * Holds what is called @name until the request is answered, if it is large and may lose
- * its last name. The kernel has just looked it up, or keeps the name.
+ * its last name. @there: something has that name; else it has just been looked up, or the
+ * kernel keeps it.
  */
-static void leave_large(struct fs *fs, const struct caller *caller, const char *name)
+static void leave_large(struct fs *fs, const struct caller *caller, const char *name,
+			bool there)
 {
 	_cleanup_native_ struct native_file *handle = NULL;
 	struct object_info info;
@@ -323,7 +325,7 @@ static void leave_large(struct fs *fs, const struct caller *caller, const char *
 	handle = recent_find(&fs->recent, name, &id);
 	if (handle)
 		r = native_stat(handle, &info);
-	else if (node_may_be_kept(fs, name))
+	else if (there || node_may_be_kept(fs, name))
 		r = kind_lookup(fs->kind, NULL, name, &handle, &info);
 	else
 		return;
@@ -340,7 +342,7 @@ int fs_unlink(struct fs *fs, const struct caller *caller, const char *name)
 	if (journal_has_lost(fs, caller, name))
 		return 0;
 	journal_name(fs, caller, name);
-	leave_large(fs, caller, name);
+	leave_large(fs, caller, name, true);
 	echo_expect(&fs->echo, name);
 	r = kind_remove(fs->kind, caller, name);
 	if (r < 0) {
@@ -392,7 +394,7 @@ int fs_rename(struct fs *fs, const struct caller *caller, const char *from,
 		return 0;
 	journal_name(fs, caller, from);
 	if (!exchange)
-		leave_large(fs, caller, to);
+		leave_large(fs, caller, to, false);
 	expect_rename(fs, from, to, exchange, echo_expect);
 	r = journal_done(caller, kind_rename(fs->kind, caller, from, to, flags));
 	if (r < 0) {

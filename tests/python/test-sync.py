@@ -158,8 +158,7 @@ class Conditions(Synchronised):
         self.refused(errno.EPERM, self.changed.wait, 0, kind=PermissionError)
 
     def test_interrupted(self):
-        interrupt(0.02)
-        self.assertRaises(Interrupt, self.await_value, 1)
+        self.assertRaises(Interrupt, lambda: (interrupt(0.02), self.await_value(1)))
         self.assertTrue(self.is_free())
         self.assertEqual(self.waiting(), 0)
 
@@ -193,8 +192,7 @@ class Semaphores(Synchronised):
         self.permits.acquire()
         later = threading.Timer(0.04, self.permits.release)
         later.start()
-        interrupt(0.01)
-        self.assertRaises(Interrupt, self.permits.acquire)
+        self.assertRaises(Interrupt, lambda: (interrupt(0.01), self.permits.acquire()))
         later.join()
         self.assertEqual(self.permits.value, 1)
 
@@ -245,8 +243,7 @@ class Queues(Synchronised):
         """A message that was received after the signal came is received next."""
         later = threading.Timer(0.04, self.queue.send, (b"text", 3))
         later.start()
-        interrupt(0.01)
-        self.assertRaises(Interrupt, self.queue.receive)
+        self.assertRaises(Interrupt, lambda: (interrupt(0.01), self.queue.receive()))
         later.join()
         self.assertEqual(self.queue.receive_message(0), Message(b"text", 3))
 
@@ -263,8 +260,7 @@ class Interrupted(Synchronised):
         other = threading.Thread(target=hold)
         other.start()
         held.wait()
-        interrupt(0.01)
-        self.assertRaises(Interrupt, self.mutex.acquire)
+        self.assertRaises(Interrupt, lambda: (interrupt(0.01), self.mutex.acquire()))
         other.join()
         self.assertTrue(self.is_free())
 
@@ -294,9 +290,8 @@ class Interrupted(Synchronised):
         other = threading.Thread(target=hold)
         other.start()
         held.wait()
-        interrupt(0.01)
         begin = time.monotonic()
-        self.assertRaises(Interrupt, self.mutex.acquire)
+        self.assertRaises(Interrupt, lambda: (interrupt(0.01), self.mutex.acquire()))
         self.assertLess(time.monotonic() - begin, 5)
         go.set()
         other.join()

@@ -23,16 +23,19 @@ and what lies in it survive the death of any user at any instruction:
 
 Memory
     A memoryview of a region or a heap keeps the memory mapped, and so does what is made of it, as
-    numpy.frombuffer() does. So no use of a memoryview crashes after close(). Memory that
-    others may change is not locked by being looked at: use a Mutex.
+    numpy.frombuffer() does. So no use of a memoryview crashes after close(). Looking at
+    memory does not lock it against those who change it: use a Mutex.
 
 Waiting
     Timeouts are in seconds; None waits for ever and 0 does not wait. Other threads run
     meanwhile. Ctrl-C, or another signal whose handler raises an exception, ends a wait within
-    100 ms, and no lock, permit or message is lost by that. Only the lock of a heap, which is held
-    for as long as a change or a transaction takes, is waited for without end. As with the locks
-    of multiprocessing, a signal that comes at the very end of a with statement can leave it as
-    it is within: whoever goes on after that calls release(), or Transaction.abort().
+    100 ms. It gives back a lock or a permit that came in that moment. A message that came is what
+    the next receive() of this Queue returns, and is gone if the process ends first; send() may
+    have sent. Three waits do not end early, but when the holder gives back or dies: for the lock
+    of a heap, for the lock within a queue, and for the mutex at the end of Condition.wait(). What
+    lists or checks goes on after a signal that comes just then. As with the locks of
+    multiprocessing, a signal at the very end of a with statement can leave the lock held: whoever
+    goes on after that calls release(), or Transaction.abort().
 
 Errors
     An error of the library is an OSError with its errno, of the subclass that Python has for it
@@ -46,7 +49,8 @@ Names
 Processes
     After fork the child uses heaps on its own, and what its parent holds is the parent's.
     Object, Segment, Heap, Mutex, Condition, Semaphore and Queue can be arguments of processes
-    of multiprocessing, however these are started; a heap that was opened by a descriptor cannot.
+    of multiprocessing, however these are started; a heap that was opened by a descriptor cannot,
+    and where processes are spawned the repair of a Mutex must be a function of a module.
 
 libshmfs(3) is the manual of the C library, and shmfs_heap(3) and others those of its parts.
 """

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import os
 import struct
+import threading
 from typing import Any, Callable
 
 from ._heap import Heap, Place
@@ -16,7 +18,7 @@ _ORPHANED, _LOST, _RECURSIVE = 0x40000000, 0xFFFFFFFF, 1
 
 # The mutexes that threads of this process have from the dead and have not repaired yet: where
 # they are, and which thread holds them.
-_inherited: set[tuple[int, int]] = set()
+_inherited: dict[tuple[int, int], tuple[int, int]] = {}
 
 
 class Mutex(Placed):
@@ -73,7 +75,8 @@ class Mutex(Placed):
 
     def _is_inherited(self) -> bool:
         """Whether the calling thread holds it and has not repaired it."""
-        return self._is_orphaned() and (self._address, self._holder()) in _inherited
+        return self._is_orphaned() and _inherited.get(
+            (self._address, self._holder())) == (os.getpid(), threading.get_ident())
 
     def _unlock(self) -> int:
         return int(library.mutex_unlock(self._attachment, self._address))
@@ -81,7 +84,7 @@ class Mutex(Placed):
     def _settle(self, result: int, is_interrupted: bool) -> None:
         """Whoever is interrupted does not hold it, but never forgets what is to be repaired."""
         if result == -errno.EOWNERDEAD:
-            _inherited.add((self._address, self._holder()))
+            _inherited[self._address, self._holder()] = os.getpid(), threading.get_ident()
         elif result == 0 and is_interrupted:
             self._unlock()
 
@@ -132,7 +135,7 @@ class Mutex(Placed):
         """
         holder = self._holder()
         check(library.mutex_consistent(self._attachment, self._address))
-        _inherited.discard((self._address, holder))
+        _inherited.pop((self._address, holder), None)
 
     def abandon(self) -> None:
         """Gives the mutex back after OwnerDied, for ever, where nobody can repair.
@@ -144,7 +147,7 @@ class Mutex(Placed):
         if not self._is_orphaned():
             raise failure(-errno.EINVAL)
         check(self._unlock())
-        _inherited.discard((self._address, holder))
+        _inherited.pop((self._address, holder), None)
 
     @property
     def deaths(self) -> int:
