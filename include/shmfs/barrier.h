@@ -21,6 +21,13 @@
  *
  * A process that is stopped while it waits has come.
  *
+ * A barrier has a lock, which each participant takes for a moment, and the last one for
+ * as long as it asks whether the others are alive. Also shmfs_barrier_wait_until() waits
+ * for this lock, however late it is.
+ *
+ * Free the memory of a barrier when shmfs_barrier_wait() has returned for all who have
+ * come, and not when it has returned for one.
+ *
  * The barrier has 4160 bytes, since each attachment counts its threads in a word of its
  * own.
  *

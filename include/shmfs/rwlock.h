@@ -24,14 +24,19 @@
  * Neither readers nor writers wait for ever because of the others. When a writer waits
  * for readers to leave, those who come later wait. When it has unlocked the lock, the
  * readers that waited come before the next writer, unless they take more than 5 ms to
- * run. Among themselves, writers and those who want the lock upgradable are in no order,
- * as with a mutex. A thread that holds the lock shared and locks it once more can wait
- * for ever: for a writer that waits for the first one.
+ * run, or that writer calls a function that does not wait. Among themselves, writers and
+ * those who want the lock upgradable are in no order, as with a mutex. A thread that
+ * holds the lock shared must give that back before it asks for more, or it may wait for
+ * ever.
  *
  * Shared ownership belongs to the process: the threads that have it are counted, not
  * known. So another thread of the process may unlock it. A thread that ends while it
- * holds the lock, or whose process is stopped then, holds it for as long as its process
- * lives.
+ * holds the lock holds it for as long as its process lives. A process that is stopped
+ * while it holds the lock or waits for it holds the others up until it goes on.
+ *
+ * Free the memory of a lock when no thread is in one of these functions any more: a
+ * reader that has given its share back may still look at the lock when another thread
+ * holds it exclusively.
  *
  * The lock has 4160 bytes, since each attachment counts its readers in a word of its own:
  * 1024 attachments can share it, and readers of different processes do not slow each
@@ -114,7 +119,7 @@ int shmfs_rwlock_lock_shared(struct shmfs_heap *heap, struct shmfs_rwlock *lock)
  * system call.
  *
  * Return: 0, or a negative errno, as shmfs_rwlock_lock_shared(), and:
- * -EBUSY  another thread holds it exclusively, or waits to do so
+ * -EBUSY  another thread holds it exclusively, or waits or tries to do so
  *
  * Since: 0.2
  */
@@ -218,7 +223,8 @@ int shmfs_rwlock_lock_upgradable(struct shmfs_heap *heap, struct shmfs_rwlock *l
  * else a system call.
  *
  * Return: 0, or a negative errno, as shmfs_rwlock_lock_upgradable(), and:
- * -EBUSY  another thread holds it upgradable or exclusively, or waits to hold it alone
+ * -EBUSY  another thread holds it upgradable or exclusively, or waits to hold it alone,
+ *         or is taking over from one that did
  *
  * Since: 0.2
  */

@@ -12,7 +12,7 @@
  *	event_leave(e, key);
  *
  * An event has 64 bits, all zeros at first. The 32 at the lower address are the key,
- *which is the futex; the others count the threads that wait.
+ * which is the futex; the others count the threads that wait.
  */
 #include <stdbool.h>
 

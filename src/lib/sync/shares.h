@@ -99,6 +99,7 @@ void shares_forget_dead(struct shmfs_heap *h, struct shares s);
 bool shares_any(struct shares s);
 void shares_recover(struct shares s);
 
-/* How many are counted, and nobody from here on. No thread may add or drop meanwhile. */
+/* How many are counted. No thread may add or drop meanwhile. */
 uint64_t shares_sum(struct shares s);
+/* Nobody is counted from here on; likewise. */
 void shares_clear(struct shares s);
