@@ -38,7 +38,7 @@ static void start_on(const char *tmpfs, const char *options)
 	mount_start(options);
 }
 
-static void stop(void)
+static void finish(void)
 {
 	mount_stop();
 	must(umount2(NATIVE_DIR, 0));
@@ -198,7 +198,7 @@ static void test_full(void **state)
 	assert_int_equal(same(empty), 0);
 	assert_int_equal(same(create), 0);
 	assert_int_equal(same(remove_new), 0);
-	stop();
+	finish();
 }
 
 /* With reserve the hole is an error at once, and what was there stays as it was. */
@@ -210,7 +210,7 @@ static void test_full_with_reserve(void **state)
 	assert_int_equal(enlarge(MOUNT_DIR), -ENOSPC);
 	file_expect(NATIVE_DIR, "a", "text");
 	assert_int_equal(empty(MOUNT_DIR), 0);
-	stop();
+	finish();
 }
 
 static void test_no_inodes(void **state)
@@ -228,7 +228,7 @@ static void test_no_inodes(void **state)
 	must(unlink(A));
 	must(unlink(at(PLAIN_DIR, "a")));
 	assert_int_equal(same(create), 0);
-	stop();
+	finish();
 }
 
 static void make_read_only(const char *dir, bool read_only)
@@ -259,7 +259,7 @@ static void test_read_only(void **state)
 	make_read_only(PLAIN_DIR, false);
 	assert_int_equal(same(create), 0);
 	assert_int_equal(same(fill_by_allocating), 0);
-	stop();
+	finish();
 }
 
 /* What was mounted when the daemon began is what it shows, wherever it is by now. */
@@ -273,7 +273,7 @@ static void test_mounted_over(void **state)
 	file_expect(MOUNT_DIR, "a", "below");
 	must(umount2(NATIVE_DIR, 0));
 	file_expect(NATIVE_DIR, "a", "below");
-	stop();
+	finish();
 }
 
 static void test_unmounted_beneath(void **state)
@@ -321,7 +321,7 @@ static void test_descriptors(void **state)
 		close(fds[--n]);
 	await_that(daemon_fds() <= before);
 	assert_int_equal(create(MOUNT_DIR), 0);
-	stop();
+	finish();
 }
 
 static void on_alarm(int number)
@@ -375,7 +375,7 @@ static void test_signals(void **state)
 	file_make(NATIVE_DIR, "a", 0666, "text");
 	for (size_t i = 0; i < 2; i++)
 		assert_int_equal(person_do(NULL, use_in_a_storm, &storms[i]), 0);
-	stop();
+	finish();
 }
 
 /* Asks for everything, again and again, until the parent is gone or says no more. */
@@ -428,7 +428,7 @@ static void test_stopped(void **state)
 	*go = false;
 	assert_int_equal(person_end(NULL, pid), 0);
 	must(munmap((void *)(uintptr_t)go, 1));
-	stop();
+	finish();
 }
 
 #define LARGEST ((size_t)1 << 20)
@@ -492,7 +492,7 @@ static void test_cut_while_used(void **state)
 	assert_int_equal(person_end(NULL, pid), 0);
 	must(close(fd));
 	must(munmap((void *)(uintptr_t)go, 1));
-	stop();
+	finish();
 }
 
 static int run(void)

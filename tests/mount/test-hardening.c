@@ -161,7 +161,7 @@ static void start_well(int (*prepare)(void), const char *dir)
 		fail_msg("status %d: %s", status, said);
 }
 
-static void stop(const char *dir)
+static void finish(const char *dir)
 {
 	int status = -1;
 
@@ -218,7 +218,7 @@ static void test_what_is_nothing_to_it(void **state)
 	assert_int_equal(person_do(NULL, read_file, MOUNT_DIR "/roots"), 0);
 	must(chown(NATIVE_DIR "/roots", bob.uid, bob.gid));
 	assert_int_equal(person_do(&bob, read_file, MOUNT_DIR "/roots"), 0);
-	stop(MOUNT_DIR);
+	finish(MOUNT_DIR);
 }
 
 /* Root that cannot become others serves root alone, and lends it nothing else, either. */
@@ -236,7 +236,7 @@ static void test_root_that_stays_root(void **state)
 		assert_int_equal(person_do(NULL, read_stripped, MOUNT_DIR "/bobs"),
 				 -EACCES);
 		assert_int_equal(person_do(&bob, read_file, MOUNT_DIR "/bobs"), -EACCES);
-		stop(MOUNT_DIR);
+		finish(MOUNT_DIR);
 	}
 }
 

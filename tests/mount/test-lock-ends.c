@@ -89,7 +89,7 @@ static struct server start(const char *dir, enum lock_how how, enum end end)
 	return s;
 }
 
-static void stop(struct server *s)
+static void finish(struct server *s)
 {
 	kill(s->pid, SIGKILL);
 	must(waitpid(s->pid, NULL, 0));
@@ -115,7 +115,7 @@ static void check_end(const char *dir, enum end end)
 		await_that(lock_is_free(NATIVE_DIR, LOCK_BY_FCNTL));
 	assert_true(lock_is_free(NATIVE_DIR, LOCK_BY_FCNTL));
 	assert_true(lock_is_free(MOUNT_DIR, LOCK_BY_FCNTL));
-	stop(&s);
+	finish(&s);
 }
 
 /* Each is the first lock that this mount sees. */
@@ -163,7 +163,7 @@ static void test_locks_of_open_files_stay(void **state)
 		must(write(s.orders, "e", 1));
 		must(waitid(P_PID, (id_t)s.pid, NULL, WEXITED | WNOWAIT));
 		assert_false(lock_is_free(NATIVE_DIR, how));
-		stop(&s);
+		finish(&s);
 		await_that(lock_is_free(NATIVE_DIR, how));
 	}
 }
