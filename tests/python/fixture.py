@@ -59,6 +59,16 @@ def in_thread(function, *arguments):
     return results[0]
 
 
+def is_free(mutex):
+    """Whether another thread can have MUTEX."""
+    def attempt():
+        free = mutex.acquire(0)
+        if free:
+            mutex.release()
+        return free
+    return in_thread(attempt)
+
+
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
     assert os.WIFSIGNALED(os.waitpid(pid, 0)[1])

@@ -8,7 +8,7 @@ import signal
 import unittest
 
 import fixture
-from fixture import CREATE, HEAP, Case, child, dies_with, in_thread
+from fixture import CREATE, HEAP, Case, child, dies_with, in_thread, is_free
 from shmfs import Condition, Heap, Mutex, NotRecoverable, Object, OwnerDied, Queue, Semaphore
 
 
@@ -78,18 +78,9 @@ class Deaths(Case):
         mutex = Mutex(self.heap, self.mutex.offset, repair=fix)
         self.die()
         self.refused(errno.EINVAL, mutex.acquire)
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
         self.refused(errno.EINVAL, self.waits, mutex)
-        self.assertTrue(self.is_free())
-
-    def is_free(self):
-        """Whether another thread can have the mutex."""
-        def attempt():
-            free = self.mutex.acquire(0)
-            if free:
-                self.mutex.release()
-            return free
-        return in_thread(attempt)
+        self.assertTrue(is_free(self.mutex))
 
     def test_statement(self):
         """Without a repair the statement is not entered, and the next process is told, too."""

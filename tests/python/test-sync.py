@@ -7,7 +7,7 @@ import time
 import unittest
 
 import fixture
-from fixture import BOTH, CREATE, Case, Interrupt, in_thread, interrupt
+from fixture import BOTH, CREATE, Case, Interrupt, in_thread, interrupt, is_free
 from shmfs import Condition, Heap, Message, Mutex, Queue, Semaphore
 
 
@@ -22,15 +22,6 @@ class Synchronised(Case):
         self.heap.close()
         del self.mutex
         super().tearDown()
-
-    def is_free(self):
-        """Whether another thread can have the mutex."""
-        def attempt():
-            free = self.mutex.acquire(0)
-            if free:
-                self.mutex.release()
-            return free
-        return in_thread(attempt)
 
 
 class Mutexes(Synchronised):
@@ -57,7 +48,7 @@ class Mutexes(Synchronised):
             self.assertGreaterEqual(time.monotonic() - begin, 0.15)
             self.assertFalse(in_thread(self.mutex.acquire, 0))
             self.assertFalse(in_thread(self.mutex.acquire, -1))
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
         self.assertRaises(ValueError, self.mutex.acquire, float("nan"))
 
     def test_refusals(self):
@@ -76,14 +67,14 @@ class Mutexes(Synchronised):
         with self.mutex:
             with self.mutex:
                 pass
-            self.assertFalse(self.is_free())
-        self.assertTrue(self.is_free())
+            self.assertFalse(is_free(self.mutex))
+        self.assertTrue(is_free(self.mutex))
 
     def test_places(self):
         box = self.heap.construct("box", 40)
         self.mutex = Mutex(self.heap, box[8:32])
         with Mutex(self.heap, self.mutex.offset):
-            self.assertFalse(self.is_free())
+            self.assertFalse(is_free(self.mutex))
         self.assertRaises(ValueError, Mutex, self.heap, box[4:])
         self.assertRaises(ValueError, Mutex, self.heap, box[24:])
         self.assertRaises(ValueError, Mutex, self.heap, memoryview(bytearray(64)))
@@ -103,14 +94,14 @@ class Mutexes(Synchronised):
     def test_outlives_the_heap(self):
         self.heap.close()
         with self.mutex:
-            self.assertFalse(self.is_free())
+            self.assertFalse(is_free(self.mutex))
         self.heap = fixture.heap()
 
     def test_exceptions(self):
         with self.assertRaises(KeyError):
             with self.mutex:
                 raise KeyError
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
 
 
 class Conditions(Synchronised):
@@ -148,10 +139,10 @@ class Conditions(Synchronised):
             self.assertFalse(self.changed.wait(0.05))
             # It ends by itself, much earlier.
             self.assertTrue(self.changed.wait(60))
-            self.assertFalse(self.is_free())
+            self.assertFalse(is_free(self.mutex))
         self.assertFalse(self.await_value(1, timeout=0.15))
         self.assertTrue(self.await_value(0, timeout=0))
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
 
     def test_refusals(self):
         self.refused(errno.EPERM, self.changed.wait, kind=PermissionError)
@@ -159,7 +150,7 @@ class Conditions(Synchronised):
 
     def test_interrupted(self):
         self.assertRaises(Interrupt, lambda: (interrupt(0.02), self.await_value(1)))
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
         self.assertEqual(self.waiting(), 0)
 
 
@@ -262,7 +253,7 @@ class Interrupted(Synchronised):
         held.wait()
         self.assertRaises(Interrupt, lambda: (interrupt(0.01), self.mutex.acquire()))
         other.join()
-        self.assertTrue(self.is_free())
+        self.assertTrue(is_free(self.mutex))
 
     def test_at_any_moment(self):
         """Whoever gets an exception instead of the mutex does not hold it."""
@@ -275,7 +266,7 @@ class Interrupted(Synchronised):
                 signal.setitimer(signal.ITIMER_REAL, 0)
             except Interrupt:
                 interrupted += not acquired
-            self.assertEqual(self.is_free(), not acquired)
+            self.assertEqual(is_free(self.mutex), not acquired)
             if acquired:
                 self.mutex.release()
         self.assertGreater(interrupted, 0)
